@@ -1,0 +1,1 @@
+"""Markdown documents: find the code in them."""
