@@ -1,0 +1,263 @@
+"""A kernel as the agent sees it: give it code, hear what happens."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import termios
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+import anyio.to_thread
+
+from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode, write
+from kowalski.model.event import ProgramError, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kowalski.execution.sandbox.process import ExitStatus, Process
+    from kowalski.execution.sandbox.sandbox import Sandbox
+
+_READ_BYTES: Final = 65536
+_MAX_VALUE_CHARACTERS: Final = 100_000
+_MAX_ARTIFACTS: Final = 64
+
+
+class Listener(Protocol):
+    """Hears what a run does, in order."""
+
+    def output(self, stream: Stream, data: bytes) -> None: ...
+    async def artifact(self, name: str, media_type: str, data: bytes) -> None: ...
+    async def call(self, call_id: str, name: str, arguments: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended, as its kernel tells it.
+
+    `exit_status` is that of the kernel's process where it ended instead of answering.
+    """
+
+    exit_code: int | None = None
+    exit_status: ExitStatus | None = None
+    value: str | None = None
+    error: ProgramError | None = None
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A run that the kernel is at."""
+
+    listener: Listener
+    outcome: Outcome = field(default_factory=Outcome)
+    artifacts: int = 0
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Kernel:
+    """One interpreter inside a sandbox. `serve` must run as long as the kernel is used."""
+
+    def __init__(self, sandbox: Sandbox, process: Process, language: str, name: str | None) -> None:
+        self.process = process
+        self.language = language
+        self.name = name
+        self.runs = 0
+        self.version = ""
+        self.exit_status: ExitStatus | None = None
+        self.ready = anyio.Event()
+        self.ended = anyio.Event()
+        self._sandbox = sandbox
+        self._frames = FrameReader(process.control_out)
+        self._exchange: _Exchange | None = None
+        self._variables: list[Frame] = []
+        self._variables_told = anyio.Event()
+        self._writing = anyio.Lock()
+        self._stray_bytes = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take code."""
+        return not self.ended.is_set()
+
+    async def serve(self) -> None:
+        """Carry what the kernel says until it ends."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pump, self.process.stdout_fd, "stdout")
+            tasks.start_soon(self._pump, self.process.stderr_fd, "stderr")
+            tasks.start_soon(self._converse)
+            self.exit_status = await self.process.wait()
+            self._drain()
+            tasks.cancel_scope.cancel()
+        async with self._writing:
+            # Whoever still writes comes first: a closed descriptor's number is soon another's.
+            self.process.close()
+            self.ended.set()
+        if self._exchange is not None:
+            self._exchange.outcome.exit_status = self.exit_status
+            self._exchange.over.set()
+        self.ready.set()
+        self._variables_told.set()
+
+    async def run(
+        self,
+        code: str,
+        *,
+        label: str,
+        listener: Listener,
+        stdin: str | None = None,
+        host_functions: Sequence[str] = (),
+        inputs: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Execute `code`; one run at a time. `inputs` maps names to paths inside.
+
+        Returns when the kernel has answered or ended. It is the caller's part to end a run that
+        takes too long.
+        """
+        await self.ready.wait()
+        exchange = _Exchange(listener)
+        self._exchange = exchange
+        try:
+            await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
+            places = [part for pair in (inputs or {}).items() for part in pair]
+            await self._send("run", code, label, " ".join(host_functions), *places)
+            self.runs += 1
+            if self.alive:
+                await exchange.over.wait()
+            else:
+                exchange.outcome.exit_status = self.exit_status
+            return exchange.outcome
+        finally:
+            self._exchange = None
+
+    async def answer(self, call_id: str, value: str, kind: str) -> None:
+        """Answer a call of the program's: `kind` is `text`, `json` or `error`."""
+        if self.language == "bash":
+            # No variable of a shell's holds one, and its reads would not count it.
+            value = value.replace("\0", "")
+        await self._send("answer", call_id, kind, value)
+
+    async def variables(self) -> str:
+        """The names that the interpreter holds, as the kernel's JSON array."""
+        await self.ready.wait()
+        self._variables_told = anyio.Event()
+        await self._send("variables")
+        await self._variables_told.wait()
+        return self._variables.pop().text(0) if self._variables else "[]"
+
+    async def kill(self) -> None:
+        """End the kernel's process; `ended` tells when it is gone."""
+        await self._sandbox.signal(self.process, signal.SIGKILL)
+
+    async def _fill_stdin(self, data: bytes) -> None:
+        async with self._writing:
+            if not self.alive:
+                return
+            if len(data) > _READ_BYTES:
+                await anyio.to_thread.run_sync(_refill, self.process.stdin_file, data)
+            else:
+                _refill(self.process.stdin_file, data)
+
+    async def _send(self, kind: str, *fields: str) -> None:
+        try:
+            async with self._writing:
+                if self.alive:
+                    await write(self.process.control_in, encode(kind, *fields))
+        except BrokenPipeError:
+            await self.ended.wait()
+
+    async def _pump(self, fd: int, stream: Stream) -> None:
+        while True:
+            await anyio.wait_readable(fd)
+            data = _available(fd, _READ_BYTES)
+            if data is None:
+                continue
+            if not data:
+                return
+            self._hear(stream, data)
+
+    def _hear(self, stream: Stream, data: bytes) -> None:
+        if self._exchange is None:
+            self._stray_bytes += len(data)
+        else:
+            self._exchange.listener.output(stream, data)
+
+    def _drain(self) -> None:
+        for fd, stream in self._streams():
+            left = _pipe_bytes(fd)
+            while left > 0 and (data := _available(fd, left)):
+                self._hear(stream, data)
+                left -= len(data)
+
+    def _streams(self) -> tuple[tuple[int, Stream], tuple[int, Stream]]:
+        return (self.process.stdout_fd, "stdout"), (self.process.stderr_fd, "stderr")
+
+    async def _converse(self) -> None:
+        try:
+            while (frame := await self._frames.read()) is not None:
+                await self._obey(frame)
+        except MalformedFrame:
+            await self.kill()
+
+    async def _obey(self, frame: Frame) -> None:
+        if frame.kind == "hello":
+            self.version = frame.text(0)[:100]
+            self.ready.set()
+        elif frame.kind == "variables":
+            self._variables = [frame]
+            self._variables_told.set()
+        elif (exchange := self._exchange) is None:
+            return
+        elif frame.kind == "done":
+            self._drain()
+            exchange.outcome.exit_code = frame.number(0)
+            exchange.over.set()
+        elif frame.kind == "value":
+            exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
+        elif frame.kind == "error":
+            exchange.outcome.error = _program_error(frame)
+        elif (
+            frame.kind == "artifact"
+            and len(frame.fields) == 3
+            and exchange.artifacts < _MAX_ARTIFACTS
+        ):
+            exchange.artifacts += 1
+            await exchange.listener.artifact(
+                frame.text(0)[:200], frame.text(1)[:100], frame.fields[2]
+            )
+        elif frame.kind == "call":
+            await exchange.listener.call(frame.text(0)[:100], frame.text(1)[:200], frame.text(2))
+
+
+def _program_error(frame: Frame) -> ProgramError:
+    return ProgramError(
+        type=frame.text(0)[:200],
+        message=frame.text(1)[:_MAX_VALUE_CHARACTERS],
+        line=frame.number(2),
+        column=frame.number(3),
+        traceback=frame.text(4)[:_MAX_VALUE_CHARACTERS],
+    )
+
+
+def _refill(file: int, data: bytes) -> None:
+    os.ftruncate(file, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    at = 0
+    while at < len(data):
+        at += os.pwrite(file, data[at:], at)
+
+
+def _available(fd: int, limit: int) -> bytes | None:
+    try:
+        return os.read(fd, limit)
+    except BlockingIOError:
+        return None
+
+
+def _pipe_bytes(fd: int) -> int:
+    count = bytearray(4)
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)

@@ -1,0 +1,58 @@
+"""The matplotlib backend of the Python kernel: every open figure becomes a PNG.
+
+Found as `module://kowalski_figures`. `show` emits at once, the end of a run what is left.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from matplotlib._pylab_helpers import Gcf
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+
+emit: Callable[[str, str, bytes], None]
+"""Hands an artifact to the agent: its name, its media type, its bytes. The kernel puts it here."""
+
+
+class FigureManager(FigureManagerBase):
+    """Shows its figure by emitting it."""
+
+    def show(self) -> None:
+        """Emit and close this figure."""
+        emit_figure(self.canvas.figure, self.num)
+        Gcf.destroy(self)
+
+
+class FigureCanvas(FigureCanvasAgg):
+    """Draws into memory."""
+
+    manager_class = FigureManager
+
+
+def show(*_: Any, **__: Any) -> None:
+    """Emit and close all open figures, as `matplotlib.pyplot.show` displays them."""
+    flush()
+
+
+def flush() -> None:
+    """Emit and close all open figures."""
+    try:
+        for manager in Gcf.get_all_fig_managers():
+            emit_figure(manager.canvas.figure, manager.num)
+    finally:
+        Gcf.destroy_all()
+
+
+def emit_figure(figure: Figure, number: int | str) -> None:
+    """Emit one figure as a PNG."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", bbox_inches="tight")
+    emit(f"figure-{number}.png", "image/png", data.getvalue())  # noqa: F821 - put here

@@ -1,0 +1,383 @@
+'use strict';
+// Executes blocks one after the other, in one context that remembers.
+//
+// V8's own REPL mode, which the inspector offers, evaluates them: top-level `await`, and
+// declarations that later blocks may repeat.
+
+const { readFileSync } = require('fs');
+const { Session: Inspector } = require('inspector');
+const { types } = require('util');
+const { promiseHooks } = require('v8');
+const { Script, runInThisContext } = require('vm');
+const { activity, subtract } = require('./activity.cjs');
+const { Channel, elsewhere } = require('./channel.cjs');
+const { Blocks, Teller, inspected } = require('./errors.cjs');
+const { Host } = require('./host.cjs');
+const { Interrupts } = require('./interrupts.cjs');
+const { Source } = require('./source.cjs');
+const { Streams } = require('./streams.cjs');
+const { define, defineLazily, furnish } = require('./surroundings.cjs');
+
+// The program may put others in their places.
+const { setImmediate, setTimeout, clearTimeout, process } = globalThis;
+const { then } = Promise.prototype;
+
+const FIRST_LOOK_MS = 2;
+const LONGEST_LOOK_MS = 50;
+const WATCH_AFTER_MS = 150;
+const MOST_TURNS = 20;
+const GROUP = 'kowalski';
+const REDECLARED = /^Identifier '([^']+)' has already been declared/;
+const MOST_PICTURE_BYTES = 32 * 2 ** 20;
+const PICTURES = [
+  [Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'png'],
+  [Buffer.from('\xff\xd8\xff', 'latin1'), 'jpeg'],
+];
+
+class Session {
+  constructor() {
+    this.channel = new Channel();
+    this.hear = (kind, fields) => this.#hear(kind, fields);
+    this.host = new Host(this.channel, () => this.channel.receive(this.hear));
+    this.streams = new Streams();
+    this.blocks = new Blocks();
+    this.teller = new Teller(this.blocks, __dirname);
+    this.interrupts = new Interrupts(() => this.#interrupted());
+    this.run = null;
+    this.early = [];
+    this.given = new Set();
+    this.own = new Set(Object.getOwnPropertyNames(globalThis));
+    this.inspector = new Inspector();
+    this.inspector.connect();
+    this.promises = new Set();
+    const door = Symbol.for('kowalski.enter');
+    define(globalThis, door, () => this.entry());
+    const enter = `globalThis[Symbol.for('${door.description}')]()`;
+    this.script = new Script(enter, { filename: __filename });
+  }
+
+  serve() {
+    this.#listen();
+    process.exit = (code) => this.#exit(code);
+    this.channel.send('hello', process.versions.node);
+    this.channel.receive(this.hear);
+  }
+
+  /** Hear what Node tells, even where a program removed all who listen. */
+  #listen() {
+    this.listeners ??= {
+      uncaughtException: (error) => this.#uncaught(error),
+      beforeExit: () => this.#idle(),
+    };
+    for (const [name, listener] of Object.entries(this.listeners)) {
+      if (!process.listeners(name).includes(listener)) process.on(name, listener);
+    }
+    this.interrupts.guard();
+  }
+
+  #hear(kind, fields) {
+    if (kind === 'answer') {
+      this.host.answer(...fields);
+      if (!this.run || this.host.outstanding.size) this.channel.receive(this.hear);
+    } else if (this.run) {
+      // Nothing but answers is due during a run; what comes early waits.
+      this.early.push([kind, fields]);
+    } else if (kind === 'run') {
+      this.#start(...fields);
+    } else {
+      if (kind === 'variables') this.channel.send('variables', JSON.stringify(this.#variables()));
+      this.#next();
+    }
+  }
+
+  #next() {
+    if (this.early.length) elsewhere(() => this.hear(...this.early.shift()));
+    else this.channel.receive(this.hear);
+  }
+
+  #start(code, label, functions, ...inputs) {
+    this.streams.refresh();
+    this.#ask('Runtime.releaseObjectGroup', { objectGroup: GROUP }, () => {});
+    process.exitCode = undefined;
+    const run = { name: this.blocks.add(code, label), before: activity(), turns: 0 };
+    // The operation whose end brought the block is as good as over.
+    subtract(run.before, 'FSReqCallback');
+    this.run = run;
+    this.interrupts.follow(this.blocks.last);
+    try {
+      for (const name of functions.split(' ').filter(Boolean)) {
+        this.#give(name, () => this.host.function(name));
+      }
+      for (let i = 0; i + 1 < inputs.length; i += 2) {
+        this.#give(inputs[i], () => readFileSync(inputs[i + 1], 'utf8'), code);
+      }
+      run.source = new Source(code);
+      run.code = run.source.text;
+    } catch (error) {
+      this.#fail(run, error);
+      return;
+    }
+    this.#evaluate(run);
+    if (run !== this.run) return;
+    this.interrupts.await();
+    this.#watchLater();
+  }
+
+  /** Set a global; where the program declared the name itself, what it declared. */
+  #give(name, make, code = name) {
+    defineLazily(globalThis, name, make);
+    this.given.add(name);
+    if (!code.includes(name) || !this.#lexicalNames().includes(name)) return;
+    try {
+      runInThisContext(`(value) => { ${name} = value }`)(make());
+    } catch (error) {
+      // A constant of the program's stays one.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+
+  #evaluate(run) {
+    const options = {
+      expression: `${run.code}\n//# sourceURL=${run.name}`,
+      replMode: true,
+      awaitPromise: true,
+      objectGroup: GROUP,
+    };
+    let refusal, promise;
+    this.entry = () => {
+      this.#ask('Runtime.evaluate', options, ({ exceptionDetails }) => {
+        refusal ??= exceptionDetails;
+      });
+      if (refusal) setImmediate(() => run === this.run && this.#refused(run, refusal));
+      else if (promise) this.#follow(run, promise);
+      // What follows an `await` of nothing long is as interruptible as what precedes it.
+      process._tickCallback();
+    };
+    // The promise of a block's value is the first that is made. The inspector awaits it too, but
+    // holds it weakly, and would call back where no code may run if it were collected.
+    const unhook = promiseHooks.onInit((made) => {
+      promise ??= made;
+      unhook();
+    });
+    try {
+      this.script.runInThisContext({ breakOnSigint: true });
+    } catch (error) {
+      if (error?.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') this.#interrupted();
+      else if (run === this.run) this.#fail(run, error);
+    }
+    unhook();
+  }
+
+  #follow(run, promise) {
+    this.promises.add(promise);
+    this.#await(run, promise, (answer) => this.#evaluated(run, answer['.repl_result']));
+  }
+
+  /**
+   * Go on with a promise's value, or with its failure, once the event loop turns: an interrupt may
+   * end the program's part of the work at any point.
+   */
+  #await(run, promise, proceed) {
+    const later = (step) => (result) => {
+      this.promises.delete(promise);
+      setImmediate(() => run === this.run && step(result));
+    };
+    then.call(
+      promise,
+      later(proceed),
+      later((error) => this.#threw(run, error)),
+    );
+  }
+
+  /** V8 cannot compile the block, or not as what it was made here. */
+  #refused(run, { exception, lineNumber, columnNumber }) {
+    const [message] = exception.description.slice('SyntaxError: '.length).split('\n    at ');
+    const error = failure('SyntaxError', message);
+    if (this.#isRedeclared(run, error)) return;
+    run.refusal ??= [error, run.source.placeBehind(run.code, lineNumber, columnNumber)];
+    if (run.code !== run.source.code) this.#evaluateAgain(run, run.source.code);
+    else this.#fail(run, ...run.refusal);
+  }
+
+  #threw(run, error) {
+    const isHere = types.isNativeError(error) && this.teller.placeOf(error);
+    if (isHere || !this.#isRedeclared(run, error)) this.#fail(run, error);
+  }
+
+  /** Whether a name is declared that cannot be, here or again: then it is seen to. */
+  #isRedeclared(run, error) {
+    const found = types.isNativeError(error) && REDECLARED.exec(error.message);
+    if (!found || error.name !== 'SyntaxError') return false;
+    const place = run.source.placeOf(found[1]);
+    const another = run.turns++ < MOST_TURNS && run.source.redeclare(found[1]);
+    if (another) this.#evaluateAgain(run, run.source.text);
+    else this.#fail(run, error, place);
+    return true;
+  }
+
+  #evaluateAgain(run, code) {
+    run.code = code;
+    elsewhere(() => run === this.run && this.#evaluate(run));
+  }
+
+  #evaluated(run, value) {
+    run.complete = true;
+    run.value = value;
+    if (types.isPromise(value)) {
+      this.#await(run, value, (result) => this.#evaluated(run, result));
+    } else this.#look(run, FIRST_LOOK_MS);
+  }
+
+  /** End the run if all is done that it began, as a program's end is; else look again later. */
+  #look(run, pause) {
+    if (run !== this.run) return;
+    if (!this.#isDone(run)) {
+      const longer = Math.min(LONGEST_LOOK_MS, pause * 1.5);
+      run.timer = setTimeout(() => this.#look(run, longer), pause).unref();
+    } else if (run.complete) this.#succeed(run);
+    else this.#idle();
+  }
+
+  #isDone(run) {
+    if (this.host.outstanding.size) return false;
+    const now = activity();
+    if (this.channel.reading) subtract(now, 'FSReqCallback');
+    return [...now].every(([kind, count]) => count <= (run.before.get(kind) ?? 0));
+  }
+
+  /** Nothing keeps the event loop alive. */
+  #idle() {
+    const { run } = this;
+    if (!run) this.#next();
+    else if (!this.#isDone(run)) {
+      // Node lost count of its timers, as it does where one's callback was ended: keep it going.
+      this.channel.receive(this.hear);
+      if (!run.complete) this.#look(run, LONGEST_LOOK_MS);
+    } else if (run.complete) this.#succeed(run);
+    else {
+      const message = 'The block awaits what can never happen: nothing is left that could do it.';
+      this.#fail(run, failure('UnsettledAwait', message));
+    }
+  }
+
+  #succeed(run) {
+    const { value } = run;
+    if (run.exit !== undefined) {
+      this.#end(run.exit);
+      return;
+    }
+    if (this.interrupts.isDue(this.blocks.last)) {
+      this.#interrupted();
+      return;
+    }
+    if (value !== undefined) {
+      const kind = pictureKind(value);
+      if (kind) this.channel.send('artifact', `image.${kind}`, `image/${kind}`, Buffer.from(value));
+      this.channel.send('value', inspected(value));
+      define(globalThis, '_', value);
+    }
+    this.#end(exitCode());
+  }
+
+  #fail(run, thrown, place) {
+    if (run.exit !== undefined) {
+      this.#end(run.exit);
+      return;
+    }
+    const { type, message, line, column, traceback } = this.teller.tell(thrown, place);
+    this.channel.send('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
+    this.#end(1);
+  }
+
+  #end(code) {
+    const { run } = this;
+    this.run = null;
+    clearTimeout(run.timer);
+    clearTimeout(this.watching);
+    this.interrupts.forget();
+    this.host.forget();
+    this.channel.send('done', String(code));
+    setImmediate(() => {
+      this.#listen();
+      this.#next();
+    });
+    // Only a session is still there later.
+    this.#watchLater();
+  }
+
+  #watchLater() {
+    this.watching = setTimeout(() => this.interrupts.watch(), WATCH_AFTER_MS).unref();
+  }
+
+  #interrupted() {
+    if (this.run) this.#fail(this.run, failure('KeyboardInterrupt', 'interrupted'));
+  }
+
+  #uncaught(error) {
+    // Who listens for these decides about them, as in any program.
+    if (process.listenerCount('uncaughtException') > 1) return;
+    if (this.run) this.#fail(this.run, error);
+    else process.stderr.write(`${this.teller.tell(error).traceback}\n`);
+  }
+
+  /** In place of `process.exit`: ends the run, and the session lives on. */
+  #exit(code) {
+    const { run } = this;
+    if (code !== undefined) process.exitCode = code;
+    this.streams.muted = true;
+    if (run) {
+      run.exit ??= exitCode();
+      elsewhere(() => run === this.run && this.#end(run.exit));
+    }
+    // Nothing of the program's that follows may run, not even what handles errors.
+    this.#ask('Runtime.terminateExecution', {}, () => {});
+    for (;;);
+  }
+
+  #variables() {
+    const names = this.#lexicalNames();
+    names.push(...Object.keys(globalThis).filter((name) => !this.own.has(name)));
+    const { described } = require('./variables.cjs');
+    return described([...new Set(names)].filter((name) => !this.given.has(name)));
+  }
+
+  /** What `let`, `const` and `class` declared. */
+  #lexicalNames() {
+    let found = [];
+    this.#ask('Runtime.globalLexicalScopeNames', {}, ({ names }) => {
+      found = names;
+    });
+    return found;
+  }
+
+  /** Ask the inspector. What was ended has no answer: whoever ended it has told so already. */
+  #ask(method, options, then) {
+    this.inspector.post(method, options, (error, answer) => {
+      if (!error) then(answer);
+    });
+  }
+}
+
+function exitCode() {
+  return Number(process.exitCode ?? 0) & 0xff;
+}
+
+/** What picture these bytes are; undefined if they are none, or too many. */
+function pictureKind(value) {
+  if (!types.isUint8Array(value) || value.length > MOST_PICTURE_BYTES) return undefined;
+  return PICTURES.find(([start]) => start.equals(value.subarray(0, start.length)))?.[1];
+}
+
+function failure(name, message) {
+  const error = Object.assign(new Error(message), { name });
+  error.stack = `${name}: ${message}`;
+  return error;
+}
+
+/** Take over the descriptors 0 to 4, and serve until the agent goes. */
+function serve() {
+  furnish();
+  new Session().serve();
+}
+
+module.exports = { serve };

@@ -1,0 +1,182 @@
+"""Copy changes out of a sandbox into a folder, without trusting anything that was made inside."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from kowalski.model.session import Change
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class Refused(Exception):
+    """This change is not taken over."""
+
+
+def take_over(
+    source: int, root: str, changes: Iterable[Change], paths: Collection[str] | None
+) -> tuple[str, ...]:
+    """Make `changes`, whose new content is below the descriptor `source`, in the folder `root`.
+
+    `paths` selects files, and folders with all in them; None selects everything. Returns what was
+    done. Left out are: what is no file, folder or link; links that lead out of `root`; and
+    whatever could be reached only through a symbolic link.
+
+    Raises:
+        OSError: the folder cannot be written, or its disk is full.
+    """
+    done: dict[str, None] = {}
+    target = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        owner = os.fstat(target)
+        for change in changes:
+            if not _selected(change.path, paths):
+                continue
+            with suppress(Refused):
+                _apply(source, target, change, root, owner)
+                done[change.path] = None
+    finally:
+        os.close(target)
+    return tuple(done)
+
+
+def _selected(path: str, paths: Collection[str] | None) -> bool:
+    if paths is None:
+        return True
+    plain = path.rstrip("/")
+    return any(plain == chosen or plain.startswith(chosen.rstrip("/") + "/") for chosen in paths)
+
+
+def _apply(source: int, target: int, change: Change, root: str, owner: os.stat_result) -> None:
+    *parents, name = change.path.rstrip("/").split("/")
+    to = _descend(target, parents, owner if change.kind != "deleted" else None)
+    try:
+        if change.kind == "deleted":
+            _delete(name, to)
+            return
+        origin = _descend(source, parents, None)
+        try:
+            _copy(origin, to, change.path, root, owner)
+        finally:
+            os.close(origin)
+    finally:
+        os.close(to)
+
+
+def _descend(folder: int, parents: list[str], owner: os.stat_result | None) -> int:
+    """A descriptor of the folder `parents` below `folder`, made for `owner` where it is missing."""
+    at = os.dup(folder)
+    for name in parents:
+        try:
+            if owner is not None:
+                _make_folder(name, at, owner)
+            deeper = os.open(name, _FOLDER, dir_fd=at)
+        except (NotADirectoryError, FileNotFoundError, PermissionError) as error:
+            raise Refused from error
+        finally:
+            os.close(at)
+        at = deeper
+    return at
+
+
+def _copy(origin: int, to: int, path: str, root: str, owner: os.stat_result) -> None:
+    """Bring the last part of `path` from the folder `origin` to the folder `to`."""
+    name = path.rstrip("/").rpartition("/")[2]
+    try:
+        status = os.stat(name, dir_fd=origin, follow_symlinks=False)
+    except FileNotFoundError as error:
+        raise Refused from error
+    if stat.S_ISDIR(status.st_mode):
+        _make_folder(name, to, owner)
+    elif stat.S_ISLNK(status.st_mode):
+        link = os.readlink(name, dir_fd=origin)
+        if not _stays_inside(path, link, root):
+            raise Refused
+        _place(to, name, owner, lambda spare: os.symlink(link, spare, dir_fd=to))
+    elif stat.S_ISREG(status.st_mode):
+        _place(to, name, owner, lambda spare: _write(origin, name, to, spare))
+    else:
+        raise Refused
+
+
+def _make_folder(name: str, at: int, owner: os.stat_result) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o755, dir_fd=at)
+        _give(name, at, owner)
+
+
+def _place(to: int, name: str, owner: os.stat_result, make: Callable[[str], None]) -> None:
+    """Let `make` create a file under a spare name, then put it in its place at once."""
+    spare = f".kowalski-{secrets.token_hex(8)}"
+    try:
+        make(spare)
+        _give(spare, to, owner)
+        os.rename(spare, name, src_dir_fd=to, dst_dir_fd=to)
+    except IsADirectoryError as error:
+        raise Refused from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(spare, dir_fd=to)
+
+
+def _write(origin: int, name: str, to: int, spare: str) -> None:
+    try:
+        reader = os.open(name, _FILE, dir_fd=origin)
+    except (PermissionError, FileNotFoundError) as error:
+        raise Refused from error
+    with os.fdopen(reader, "rb") as read:
+        status = os.fstat(reader)
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused
+        writer = os.open(
+            spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=to
+        )
+        with os.fdopen(writer, "wb") as written:
+            shutil.copyfileobj(read, written, _CHUNK_BYTES)
+            # Rights of its own, such as set-user-id, a file does not bring along.
+            os.fchmod(writer, status.st_mode & 0o777)
+
+
+def _delete(name: str, at: int) -> None:
+    try:
+        status = os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        shutil.rmtree(name, dir_fd=at)
+    else:
+        os.unlink(name, dir_fd=at)
+
+
+def _give(name: str, at: int, owner: os.stat_result) -> None:
+    """What a privileged agent makes belongs to the folder's owner."""
+    if os.geteuid() == 0:
+        os.chown(name, owner.st_uid, owner.st_gid, dir_fd=at, follow_symlinks=False)
+
+
+def _stays_inside(path: str, link: str, root: str) -> bool:
+    """Whether a link at `path`, relative to `root`, leads to something below `root`.
+
+    Only leading `..` are counted: a later one could follow another link out.
+    """
+    if link.startswith("/"):
+        if not link.startswith(root.rstrip("/") + "/"):
+            return False
+        words, depth = link[len(root) :].split("/"), 0
+    else:
+        words, depth = link.split("/"), path.count("/")
+    words = [word for word in words if word not in ("", ".")]
+    climbs = 0
+    while climbs < len(words) and words[climbs] == "..":
+        climbs += 1
+    return climbs <= depth and ".." not in words[climbs:]

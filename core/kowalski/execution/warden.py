@@ -1,0 +1,124 @@
+"""The warden of a run: it holds the run to its limits, and ends it when its caller says so."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from kowalski.errors import KowalskiError
+
+if TYPE_CHECKING:
+    from kowalski.execution.clock import Clock
+    from kowalski.execution.kernel import Kernel
+    from kowalski.execution.limits import EffectiveLimits
+    from kowalski.execution.workbench import Workbench
+    from kowalski.model.event import Status
+
+_WATCH_S: Final = 0.05
+_GRACE_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a run is ended from outside.
+
+    `gentle`: it is interrupted first, so that it can say where it was and a session lives on.
+    """
+
+    status: Status
+    reason: str
+    gentle: bool = False
+
+
+class Warden:
+    """Watches one run. `order` ends it early; `verdict` tells afterwards whether it was ended."""
+
+    def __init__(
+        self,
+        workbench: Workbench,
+        kernel: Kernel,
+        limits: EffectiveLimits,
+        clock: Clock,
+        *,
+        deadline_s: float,
+    ) -> None:
+        self.verdict: Verdict | None = None
+        self.peak_memory_bytes: int | None = None
+        self.cpu_s: float | None = None
+        self._workbench = workbench
+        self._kernel = kernel
+        self._limits = limits
+        self._clock = clock
+        self._deadline = anyio.current_time() + deadline_s
+        self._deadline_s = deadline_s
+        self._ordered = anyio.Event()
+        self._cpu_before: float | None = None
+
+    def order(self, verdict: Verdict) -> None:
+        """End the run for this reason; the first order stands."""
+        if self.verdict is None:
+            self.verdict = verdict
+            self._ordered.set()
+
+    async def watch(self) -> None:
+        """Watch until the run is over (then this is cancelled) or had to be ended."""
+        while self.verdict is None:
+            with anyio.move_on_after(self._pause()):
+                await self._ordered.wait()
+            if self.verdict is None:
+                await self.inspect()
+                self._judge_time()
+        await self._end()
+
+    async def inspect(self) -> None:
+        """Measure what the run uses, and judge it."""
+        try:
+            usage = await self._workbench.sandbox.usage()
+        except (KowalskiError, OSError):
+            # The sandbox is on its way out; the kernel's end says the rest.
+            return
+        self.peak_memory_bytes = max(self.peak_memory_bytes or 0, usage.memory_bytes)
+        if self._cpu_before is None:
+            self._cpu_before = usage.cpu_s if self._kernel.runs > 1 else 0.0
+        self.cpu_s = max(self.cpu_s or 0.0, usage.cpu_s - self._cpu_before)
+        limits = self._limits
+        if usage.memory_bytes > limits.memory_bytes:
+            self._kill("memory", f"{limits.memory_bytes // 2**20} MB of memory", "memory_mb")
+        elif usage.disk_bytes > limits.disk_bytes:
+            self._kill("disk", f"{limits.disk_bytes // 2**20} MB of disk", "disk_mb")
+        elif self.cpu_s > limits.cpu_s:
+            reason = f"It used its {limits.cpu_s:g} s of processor time (cpu_s)."
+            self.order(Verdict("timeout", reason, gentle=True))
+
+    def _kill(self, what: str, limit: str, key: str) -> None:
+        reason = (
+            f"It passed the limit of {limit} ({what}: processes, /tmp, /work and overlay "
+            f"together). The owner of this device can raise [limits] {key}."
+        )
+        self.order(Verdict("killed", reason))
+
+    def _judge_time(self) -> None:
+        if self._clock.elapsed() >= self._limits.wall_s:
+            reason = f"It ran for {self._limits.wall_s:g} s, its limit. Ask for a longer timeout."
+            self.order(Verdict("timeout", reason, gentle=True))
+        elif anyio.current_time() >= self._deadline:
+            reason = f"It and its calls took {self._deadline_s:g} s, the most that is allowed."
+            self.order(Verdict("timeout", reason, gentle=True))
+
+    def _pause(self) -> float:
+        left = self._deadline - anyio.current_time()
+        if self._clock.running:
+            left = min(left, self._limits.wall_s - self._clock.elapsed())
+        return max(0.0, min(_WATCH_S, left))
+
+    async def _end(self) -> None:
+        if self.verdict is not None and self.verdict.gentle:
+            # Twice, since a program may swallow one, or miss it in the instant before it waits.
+            for _ in range(2):
+                await self._workbench.sandbox.signal(self._kernel.process, signal.SIGINT)
+                # The run's end cancels this: an interrupted kernel that answers keeps its state.
+                await anyio.sleep(_GRACE_S / 2)
+        await self._workbench.close()

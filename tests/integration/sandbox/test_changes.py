@@ -1,0 +1,254 @@
+"""What an overlay tells of its changes, and how they come to the workspace."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enclosed import Box, box, spec_for
+from kowalski.execution.sandbox.bubblewrap import Bubblewrap
+from kowalski.model.session import Change
+
+if TYPE_CHECKING:
+    from kowalski.execution.sandbox.mechanism import Mechanism
+
+
+@pytest.fixture
+def folder(reachable: Path) -> Path:
+    """A workspace with files in folders."""
+    for name in ("a", "b", "d/x", "d/y", "d/e/z", "f/only"):
+        (reachable / name).parent.mkdir(parents=True, exist_ok=True)
+        (reachable / name).write_text(f"{name}\n")
+    return reachable
+
+
+async def changes(inside: Box) -> set[tuple[str, str]]:
+    return {(change.kind, change.path) for change in await inside.sandbox.changes()}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("true", set()),
+        ("echo x > new", {("added", "new")}),
+        ("echo more >> a", {("modified", "a")}),
+        ("echo other > b; rm a", {("modified", "b"), ("deleted", "a")}),
+        ("rm -r d", {("deleted", "d")}),
+        ("rm d/x", {("deleted", "d/x")}),
+        (
+            "rm -r d; mkdir d; echo n > d/n",
+            {("deleted", "d/e"), ("deleted", "d/x"), ("deleted", "d/y"), ("added", "d/n")},
+        ),
+        ("rm a; mkdir a; echo n > a/n", {("deleted", "a"), ("added", "a/n")}),
+        ("rm -r f; echo n > f", {("deleted", "f"), ("added", "f")}),
+        ("mkdir -p n/m", {("added", "n/m/")}),
+        ("mkdir n; rmdir n; echo t > t; rm t", set()),
+        ("ln -s a l", {("added", "l")}),
+        ("mv a c", {("deleted", "a"), ("added", "c")}),
+        ("mkfifo p", set()),
+        ("cat a b d/x > /dev/null", set()),
+        ("exec 5<>a", set()),
+    ],
+)
+async def test_changes_are_listed(
+    enclosing: Mechanism, folder: Path, command: str, expected: set[tuple[str, str]]
+) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        ran = await inside.bash(command)
+        assert ran.err == ""
+        assert await changes(inside) == expected
+
+
+async def test_changes_tell_sizes(enclosing: Mechanism, folder: Path) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("printf 12345 > new; rm a")
+        assert set(await inside.sandbox.changes()) == {
+            Change(path="new", kind="added", size=5),
+            Change(path="a", kind="deleted", size=None),
+        }
+
+
+async def test_changes_can_be_read_after_everything_inside_has_ended(
+    isolating: Mechanism, folder: Path
+) -> None:
+    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+        await inside.bash("echo x > new")
+        await inside.sandbox.sweep()
+        assert await changes(inside) == {("added", "new")}
+
+
+async def test_without_an_overlay_there_are_no_changes(enclosing: Mechanism, folder: Path) -> None:
+    async with box(enclosing, spec_for(enclosing, folder)) as inside:
+        assert await inside.sandbox.changes() == ()
+        assert await inside.sandbox.take_over() == ()
+
+
+async def test_the_list_of_changes_is_bounded(isolating: Mechanism, folder: Path) -> None:
+    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+        await inside.bash("mkdir m; cd m; touch $(seq 12000)")
+        assert len(await inside.sandbox.changes()) == 10_000
+
+
+async def test_what_the_user_changes_meanwhile_is_not_taken_for_the_programs_change(
+    landlock: Mechanism, folder: Path
+) -> None:
+    async with box(landlock, spec_for(landlock, folder, "overlay")) as inside:
+        (folder / "a").write_text("the user's own\n")
+        await inside.bash("echo x > new")
+        assert await inside.sandbox.take_over() == ("new",)
+    assert (folder / "a").read_text() == "the user's own\n"
+
+
+async def test_all_changes_are_taken_over(enclosing: Mechanism, folder: Path) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("echo x > new; echo more >> a; rm -r d; mkdir -p n/m; rm b; ln -s a b")
+        taken = await inside.sandbox.take_over()
+    assert set(taken) == {"new", "a", "d", "n/m/", "b"}
+    assert (folder / "new").read_text() == "x\n"
+    assert (folder / "a").read_text() == "a\nmore\n"
+    assert not (folder / "d").exists()
+    assert (folder / "n/m").is_dir()
+    assert (folder / "b").readlink() == Path("a")
+    assert not list(folder.rglob(".kowalski-*"))
+
+
+async def test_chosen_changes_are_taken_over(enclosing: Mechanism, folder: Path) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("echo x > new; mkdir n; echo 1 > n/1; echo 2 > n/2; rm a")
+        assert set(await inside.sandbox.take_over(["n", "new"])) == {"n/1", "n/2", "new"}
+        assert set(await inside.sandbox.take_over(["../b", "missing", ""])) == set()
+    assert (folder / "a").exists()
+    assert (folder / "n/2").read_text() == "2\n"
+
+
+async def test_what_is_taken_over_belongs_to_the_folders_owner(
+    enclosing: Mechanism, folder: Path
+) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("mkdir n; echo x > n/x; ln -s x n/l")
+        await inside.sandbox.take_over()
+    for name in ("n", "n/x", "n/l"):
+        assert (folder / name).lstat().st_uid == folder.stat().st_uid
+
+
+async def test_rights_of_a_file_are_taken_over_but_set_user_id(
+    isolating: Mechanism, folder: Path
+) -> None:
+    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+        await inside.bash("echo x > run; chmod 4755 run; echo x > own; chmod 600 own")
+        await inside.sandbox.take_over()
+    assert (folder / "run").stat().st_mode & 0o7777 == 0o755
+    assert (folder / "own").stat().st_mode & 0o7777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["/etc/passwd", "../outside", "d/../../outside", "../../../../etc/passwd", "d/e/../../../x"],
+)
+async def test_links_that_lead_out_are_left_behind(
+    enclosing: Mechanism, folder: Path, link: str
+) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash(f"ln -s {link} l; mkdir deep; ln -s ../{link} deep/l")
+        taken = await inside.sandbox.take_over()
+        assert "l" not in taken
+        assert "deep/l" not in taken or link.startswith("/")
+    assert not (folder / "l").is_symlink()
+
+
+async def test_nothing_is_written_through_a_link_that_appeared_in_the_workspace(
+    enclosing: Mechanism, folder: Path
+) -> None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+            await inside.bash(
+                "echo evil > d/x; mkdir new; echo evil > new/x; echo evil > a; rm d/y"
+            )
+            # In the folder itself these become links before the changes come.
+            (Path(elsewhere) / "x").write_text("good\n")
+            (Path(elsewhere) / "y").write_text("good\n")
+            (folder / "d").rename(folder / "moved")
+            (folder / "d").symlink_to(elsewhere)
+            (folder / "new").symlink_to(elsewhere)
+            (folder / "a").unlink()
+            (folder / "a").symlink_to(Path(elsewhere) / "x")
+            await inside.sandbox.take_over()
+        assert (Path(elsewhere) / "x").read_text() == "good\n"
+        assert (Path(elsewhere) / "y").exists()
+    # A link in the place of a changed file is replaced by the file.
+    assert (folder / "a").read_text() == "evil\n"
+
+
+async def test_a_folder_that_became_a_link_inside_is_not_followed(
+    enclosing: Mechanism, folder: Path
+) -> None:
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("rm -r d; ln -s /etc d")
+        listed = await changes(inside)
+        assert listed == {("deleted", "d"), ("added", "d")}
+        await inside.sandbox.take_over()
+    assert not (folder / "d").is_symlink()
+
+
+NAMES = st.sampled_from(["a", "b", "d", "d/x", "d/e", "d/e/z", "n", "n/n", "f/only"])
+DEEDS = st.sampled_from(
+    [
+        "echo {0} > {1}",
+        "echo {0} >> {1}",
+        "rm -rf {0}",
+        "mkdir -p {0}",
+        "mv -T {0} {1}",
+        "cp -rT {0} {1}",
+        "ln -sfT n {0}",
+        "rm -rf {0}; mkdir {0}; echo {1} > {0}/q",
+        "chmod 700 {0}",
+    ]
+)
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Everything below a folder by path: what a link leads to, or what a file holds."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_dir():
+            found[name] = "folder"
+        else:
+            found[name] = path.read_text()
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(deeds=st.lists(st.tuples(DEEDS, NAMES, NAMES), max_size=8))
+def test_after_taking_over_the_folder_is_what_the_program_saw(
+    deeds: list[tuple[str, str, str]],
+) -> None:
+    async def check() -> None:
+        mechanism = Bubblewrap.find()
+        try:
+            with tempfile.TemporaryDirectory() as name:
+                root = Path(name)
+                for file in ("a", "b", "d/x", "d/y", "d/e/z", "f/only"):
+                    (root / file).parent.mkdir(parents=True, exist_ok=True)
+                    (root / file).write_text(f"{file}\n")
+                async with box(mechanism, spec_for(mechanism, root, "overlay")) as inside:
+                    for deed, first, second in deeds:
+                        await inside.bash(f"({deed.format(first, second)}) 2>/dev/null")
+                    look = f"import os\nfrom pathlib import Path\n{inspect.getsource(tree)}"
+                    seen = await inside.python(f"{look}\nprint(tree(Path('.')))")
+                    await inside.sandbox.take_over()
+                assert tree(root) == ast.literal_eval(seen.out)
+        finally:
+            await mechanism.close()
+
+    anyio.run(check)
