@@ -1,0 +1,247 @@
+"""Admission: from what a caller asks for to what the device's owner lets it have."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from kowalski.agent.grants import Grants, allow_command
+from kowalski.agent.workspace_root import check_root
+from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
+from kowalski.execution.credentials import find_hidden
+from kowalski.execution.environment_names import is_forbidden
+from kowalski.execution.languages.catalogue import BY_NAME
+from kowalski.execution.limits import EffectiveLimits
+from kowalski.execution.rights import Rights
+from kowalski.execution.sandbox.spec import SandboxSpec
+from kowalski.model.language import LANGUAGES, canonical
+from kowalski.settings.model import MB
+
+if TYPE_CHECKING:
+    from kowalski.agent.places import Places
+    from kowalski.execution.languages.language import Interpreter, Language
+    from kowalski.execution.sandbox.process import Program
+    from kowalski.model.run import Limits, RunRequest, Toolchain, Workspace
+    from kowalski.settings.model import LimitSettings, MaximumSettings, Settings
+
+_LOOK_AGAIN_S: Final = 5.0
+_MAX_CODE_BYTES: Final = 8 * MB
+_MAX_STDIN_BYTES: Final = 64 * MB
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around code in one folder: its interpreters, and what it must not see."""
+
+    interpreters: dict[str, Interpreter]
+    problems: dict[str, LanguageUnavailable]
+    hidden: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request with everything decided."""
+
+    language: Language
+    interpreter: Interpreter
+    program: Program
+    spec: SandboxSpec
+    limits: EffectiveLimits
+    notes: tuple[str, ...] = ()
+
+
+class Admission:
+    """Decides what runs may have. Looks at a folder at most once in five seconds."""
+
+    def __init__(self, settings: Settings, places: Places, python: str) -> None:
+        self._settings = settings
+        self._places = places
+        self._grants = Grants(places)
+        self._python = python
+        self._roots: dict[str, tuple[float, str]] = {}
+        self._seen: dict[tuple[Toolchain, str | None], tuple[float, Surroundings]] = {}
+
+    def language(self, name: str) -> Language:
+        """The language that `name` spells.
+
+        Raises:
+            UnsupportedLanguage: none that runs here.
+        """
+        language = BY_NAME.get(canonical(name) or "")
+        if language is None:
+            known = ", ".join(BY_NAME)
+            later = canonical(name) in LANGUAGES
+            what = "cannot be run yet" if later else "is no language that Kowalski knows"
+            raise UnsupportedLanguage(f"{name!r} {what}. These run: {known}.")
+        return language
+
+    async def admit(self, request: RunRequest) -> Admitted:
+        """What the request gets, or the reason why it gets nothing.
+
+        Raises:
+            UnsupportedLanguage, LanguageUnavailable, RightsDenied, InvalidRequest
+        """
+        _check(request)
+        language = self.language(request.language)
+        workspace = self._real(request.workspace)
+        around = await self.surroundings(request.toolchain, workspace)
+        interpreter = around.interpreters.get(language.name)
+        if interpreter is None:
+            raise around.problems[language.name]
+        rights = self.rights(workspace, request)
+        limits, notes = self.limits(request.limits)
+        program = language.program(interpreter)
+        if request.env:
+            program = replace(program, env={**program.env, **request.env})
+        spec = self.spec(around, workspace, rights, limits)
+        return Admitted(language, interpreter, program, spec, limits, notes)
+
+    def spec(
+        self,
+        around: Surroundings,
+        workspace: Workspace | None,
+        rights: Rights,
+        limits: EffectiveLimits,
+    ) -> SandboxSpec:
+        """The sandbox for code in these surroundings."""
+        python = around.interpreters.get("python")
+        prefixes = dict.fromkeys(
+            prefix
+            for interpreter in around.interpreters.values()
+            for prefix in interpreter.prefixes
+        )
+        return SandboxSpec(
+            python=python.path if python else self._python,
+            toolchains=tuple(prefixes),
+            limits=replace(limits, wall_s=0, cpu_s=0, output_bytes=0),
+            rights=rights,
+            workspace=workspace,
+            hidden=around.hidden,
+            blobs=str(self._places.blobs_dir),
+        )
+
+    async def surroundings(self, toolchain: Toolchain, workspace: Workspace | None) -> Surroundings:
+        """What stands around code in this folder, as of a few seconds ago at most."""
+        key = toolchain, workspace.root if workspace else None
+        now = time.monotonic()
+        seen = self._seen.get(key)
+        if seen is None or seen[0] < now - _LOOK_AGAIN_S:
+            look = partial(_look, toolchain, key[1])
+            seen = now, await anyio.to_thread.run_sync(look)
+            self._seen = {k: v for k, v in self._seen.items() if v[0] >= now - _LOOK_AGAIN_S}
+            self._seen[key] = seen
+        return seen[1]
+
+    def rights(self, workspace: Workspace | None, request: RunRequest) -> Rights:
+        """The rights of code in this folder: granted by the owner, lowered by the request.
+
+        Raises:
+            RightsDenied: the request needs more; the message has the command that grants it.
+        """
+        granted = self._grants.for_folder(workspace.root) if workspace else Rights()
+        for name in request.env:
+            if is_forbidden(name):
+                raise RightsDenied(
+                    f"The environment variable {name} changes how interpreters start, so no run "
+                    "may set it. Set it inside the code, if it is needed there."
+                )
+        ungranted = sorted(set(request.env) - set(granted.env))
+        if ungranted:
+            raise _denied(workspace, f"set the variable {ungranted[0]}", env=ungranted)
+        wants_write = workspace is not None and workspace.access == "write"
+        if wants_write and not granted.write:
+            raise _denied(workspace, "change files here", write=True)
+        return Rights(
+            network=granted.network and request.network,
+            write=wants_write,
+            read=granted.read,
+            env=tuple(sorted(request.env)),
+        )
+
+    def limits(self, asked: Limits) -> tuple[EffectiveLimits, tuple[str, ...]]:
+        """The limits in force, and a note for each that was cut to its maximum.
+
+        Raises:
+            InvalidRequest: a limit that is no positive number.
+        """
+        default, maximum = self._settings.limits, self._settings.maxima
+        notes: list[str] = []
+
+        def chosen(name: str, unit: int, wanted: float | None) -> float:
+            key = name if unit == 1 else name.replace("_bytes", "_mb")
+            if wanted is None:
+                return _number(default, key) * unit
+            if not (math.isfinite(wanted) and wanted > 0):
+                raise InvalidRequest(f"The limit {name} must be a positive number, not {wanted!r}.")
+            most = _number(maximum, key) * unit
+            if wanted > most:
+                notes.append(f"{name} was cut to {most:g}, the most that this device allows.")
+            return min(wanted, most)
+
+        return EffectiveLimits(
+            wall_s=chosen("wall_s", 1, asked.wall_s),
+            cpu_s=chosen("cpu_s", 1, asked.cpu_s),
+            memory_bytes=int(chosen("memory_bytes", MB, asked.memory_bytes)),
+            processes=int(chosen("processes", 1, asked.processes)),
+            disk_bytes=int(chosen("disk_bytes", MB, asked.disk_bytes)),
+            output_bytes=int(chosen("output_bytes", MB, asked.output_bytes)),
+        ), tuple(notes)
+
+    def _real(self, workspace: Workspace | None) -> Workspace | None:
+        if workspace is None:
+            return None
+        now = time.monotonic()
+        seen = self._roots.get(workspace.root)
+        if seen is None or seen[0] < now - _LOOK_AGAIN_S:
+            seen = now, check_root(workspace.root, self._places)
+            self._roots = {k: v for k, v in self._roots.items() if v[0] >= now - _LOOK_AGAIN_S}
+            self._roots[workspace.root] = seen
+        return replace(workspace, root=seen[1])
+
+
+def _number(section: LimitSettings | MaximumSettings, key: str) -> float:
+    value: float = getattr(section, key)
+    return value
+
+
+def _check(request: RunRequest) -> None:
+    if len(request.code) > _MAX_CODE_BYTES:
+        raise InvalidRequest(f"The code is over {_MAX_CODE_BYTES // MB} MB. Read it from a file.")
+    if "\0" in request.code:
+        raise InvalidRequest("The code holds a NUL byte, which no program text can.")
+    if request.stdin is not None and len(request.stdin) > _MAX_STDIN_BYTES:
+        raise InvalidRequest(
+            f"stdin is over {_MAX_STDIN_BYTES // MB} MB. Put it into the workspace, or give it as "
+            "an input."
+        )
+    for name in (*request.inputs, *request.host_functions):
+        if not name.isidentifier() or not name.isascii():
+            raise InvalidRequest(f"{name!r} cannot be the name of an input or a function.")
+
+
+def _look(toolchain: Toolchain, root: str | None) -> Surroundings:
+    interpreters, problems = {}, {}
+    for name, language in BY_NAME.items():
+        try:
+            interpreters[name] = language.locate(toolchain, root)
+        except LanguageUnavailable as problem:
+            problems[name] = problem
+    return Surroundings(interpreters, problems, find_hidden(root) if root else ())
+
+
+def _denied(
+    workspace: Workspace | None, what: str, *, write: bool = False, env: list[str] | None = None
+) -> RightsDenied:
+    if workspace is None:
+        return RightsDenied(f"Only code in a folder may {what}: name the folder to run in.")
+    command = allow_command(workspace.root, Rights(write=write, env=tuple(env or ())))
+    return RightsDenied(
+        f"The owner of this device has not allowed code in {workspace.root} to {what}. "
+        f"The owner can: {command}"
+    )

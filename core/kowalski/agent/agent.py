@@ -1,0 +1,345 @@
+"""The agent: the one owner of what is warm, live or counted on this device."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import uuid
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from kowalski import __version__
+from kowalski.agent import run_table
+from kowalski.agent.admission import Admission
+from kowalski.agent.background import Background
+from kowalski.agent.blobs import Blobs
+from kowalski.agent.build import build
+from kowalski.agent.conductor import Conductor
+from kowalski.agent.housekeeping import keep_house
+from kowalski.agent.journal import Journal
+from kowalski.agent.live_run import MEMORY_BYTES, LiveRun
+from kowalski.agent.local_device import LocalDevice, resident_bytes
+from kowalski.agent.sessions import Sessions
+from kowalski.agent.slots import Slots
+from kowalski.errors import Busy, InvalidRequest, NoDeviceAvailable, UnknownRun
+from kowalski.execution.pool import Pool
+from kowalski.execution.sandbox.probe import strongest
+from kowalski.execution.warden import Verdict
+from kowalski.model.record import AgentStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kowalski.agent.lease import Lease
+    from kowalski.agent.places import Places
+    from kowalski.execution.sandbox.mechanism import Mechanism
+    from kowalski.model.device import Device
+    from kowalski.model.event import Artifact, Event, RunResult
+    from kowalski.model.record import OutputSlice, RunRecord
+    from kowalski.model.run import RunRequest
+    from kowalski.settings.model import Settings
+
+
+_IDLE_ROUND_S: Final = 5.0
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Agent:
+    """Runs code for any number of callers. Use as an async context manager.
+
+    Raises:
+        SandboxUnavailable: on entering, where no sandbox of the demanded level works.
+        AgentUnavailable: on entering, where the journal cannot be used.
+    """
+
+    def __init__(self, places: Places, settings: Settings) -> None:
+        self.places = places
+        self.settings = settings
+        self.started_at = time.time()
+        self.build = build()
+        self.blobs = Blobs(places.blobs_dir)
+        self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.slots = Slots(settings.agent.slots, settings.agent.queue)
+        self.admission = Admission(settings, places, sys.executable)
+        self.journal = Journal(places.journal_file)
+        self.mechanism: Mechanism
+        self.sessions: Sessions
+        self.pool: Pool
+        self.stopping = anyio.Event()
+        self.connections = 0
+        self._conductors: dict[str, Conductor] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Agent:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.journal)
+            orphans = partial(run_table.interrupt_orphans, owner=self.owner, at=time.time())
+            self.journal.write(orphans)
+            self.mechanism = await strongest(self.settings.sandbox.floor)
+            stack.push_async_callback(_close, self.mechanism)
+            self._tasks = await stack.enter_async_context(Background())
+            sessions, pool = self.settings.sessions, self.settings.pool
+            self.sessions = Sessions(
+                self.mechanism, self._tasks, maximum=sessions.maximum, idle_s=sessions.idle_s
+            )
+            stack.push_async_callback(self.sessions.close_all)
+            self.pool = Pool(
+                self.mechanism,
+                self._tasks,
+                per_kind=pool.warm_per_kind,
+                kinds=pool.kinds,
+                idle_s=pool.idle_s,
+            )
+            stack.push_async_callback(self.pool.close)
+            stack.push_async_callback(self._end_runs)
+            self._tasks.start_soon(
+                keep_house,
+                self.pool,
+                self.sessions,
+                self.journal,
+                self.blobs,
+                self.settings.storage,
+            )
+            self._local = LocalDevice(
+                self.settings, self.admission, self.mechanism, self._tasks, self.slots
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def device(self) -> str:
+        """What people call this device."""
+        return self.settings.device.name
+
+    @property
+    def live_runs(self) -> int:
+        """Runs that have no ending yet."""
+        return len(self._conductors)
+
+    @property
+    def busy(self) -> bool:
+        """Whether ending it now would cost somebody a run or a session."""
+        return bool(self._conductors) or len(self.sessions) > 0
+
+    async def wait_idle(self) -> None:
+        """Wait until nobody has used the agent for as long as its settings say."""
+        limit_s = self.settings.agent.idle_exit_s
+        idle_since = anyio.current_time()
+        while anyio.current_time() - idle_since < limit_s:
+            await anyio.sleep(min(limit_s, _IDLE_ROUND_S))
+            if self.busy or self.connections:
+                idle_since = anyio.current_time()
+
+    async def devices(self) -> tuple[Device, ...]:
+        """The devices that can run code: this one."""
+        return (await self._local.describe(),)
+
+    async def status(self) -> AgentStatus:
+        """The agent itself, as it stands."""
+        return AgentStatus(
+            version=__version__,
+            build=self.build,
+            pid=os.getpid(),
+            uptime_s=time.time() - self.started_at,
+            connections=self.connections,
+            live_runs=self.live_runs,
+            queued_runs=self.slots.queued,
+            sessions=len(self.sessions),
+            warm_sandboxes=self.pool.size,
+            memory_bytes=resident_bytes(),
+            state_dir=str(self.places.state_dir),
+            socket=str(self.places.socket),
+        )
+
+    async def start(self, request: RunRequest, lease: Lease) -> LiveRun:
+        """Begin a run; it belongs to `lease` until it is detached.
+
+        Raises:
+            UnsupportedLanguage, LanguageUnavailable, RightsDenied, InvalidRequest, Busy,
+            NoDeviceAvailable: nothing was run.
+        """
+        if request.device not in (None, "local", self.device):
+            raise NoDeviceAvailable(
+                f"No device is called {request.device!r}. `kowalski devices` lists them."
+            )
+        if self.slots.queued >= self.settings.agent.queue:
+            raise Busy(f"{self.slots.queued} runs wait already. Try again in a moment.")
+        admitted = await self.admission.admit(request)
+        if request.session is not None:
+            self.sessions.check_joining(request.session, admitted.spec)
+        inputs = {name: str(self.blobs.path(ref.sha256)) for name, ref in request.inputs.items()}
+        run_id = uuid.uuid4().hex[:16]
+        run = LiveRun(run_id, request, self.journal, self.blobs, admitted.limits.output_bytes)
+        conductor = Conductor(
+            run,
+            admitted,
+            lease,
+            pool=self.pool,
+            sessions=self.sessions,
+            slots=self.slots,
+            device=self.device,
+            deadline_s=max(self.settings.maxima.wall_s, admitted.limits.wall_s),
+            inputs=inputs,
+        )
+        run.queue(admitted.language.name, self.owner, self.device)
+        self._conductors[run_id] = conductor
+        lease.runs.add(run_id)
+        self._tasks.start_soon(self._conduct, conductor)
+        return run
+
+    async def _conduct(self, conductor: Conductor) -> None:
+        try:
+            await conductor.conduct()
+        except Exception as error:  # noqa: BLE001 - one run must not take the agent along
+            _LOG.exception("The run %s failed", conductor.run.run_id)
+            conductor.give_up(f"Kowalski itself failed: {error!r}")
+        finally:
+            self._conductors.pop(conductor.run.run_id, None)
+
+    def live(self, run_id: str) -> Conductor:
+        """The conductor of a run that lives.
+
+        Raises:
+            UnknownRun: it is over, or there was none.
+        """
+        try:
+            return self._conductors[run_id]
+        except KeyError:
+            raise UnknownRun(f"No run {run_id!r} is live. `kowalski runs` lists them.") from None
+
+    def detach(self, run_id: str) -> None:
+        """Let a run go on without its connection."""
+        conductor = self.live(run_id)
+        conductor.lease.runs.discard(run_id)
+
+    async def cancel(self, run_id: str) -> None:
+        """End a run; returns when its ending is in the journal. A run that is over stays as it is.
+
+        Raises:
+            UnknownRun: there was no such run.
+        """
+        conductor = self._conductors.get(run_id)
+        if conductor is None:
+            await self.journal.read(partial(run_table.run_record, run_id=run_id))
+            return
+        self.stop(run_id)
+        await conductor.run.done.wait()
+
+    def stop(self, run_id: str) -> None:
+        """Begin to end a run, if it lives."""
+        if (conductor := self._conductors.get(run_id)) is not None:
+            in_session = conductor.request.session is not None
+            conductor.stop(Verdict("cancelled", "Its caller cancelled it.", gentle=in_session))
+
+    async def interrupt(self, session: str) -> int:
+        """Interrupt what runs in a session; its state is kept. Returns how many runs there were.
+
+        Raises:
+            UnknownRun: there is no such session.
+        """
+        self.sessions.get(session)
+        running = [c for c in self._conductors.values() if c.request.session == session]
+        for conductor in running:
+            conductor.stop(Verdict("interrupted", "Its session was interrupted.", gentle=True))
+        for conductor in running:
+            await conductor.run.done.wait()
+        return len(running)
+
+    async def end_lease(self, lease: Lease) -> None:
+        """End what a connection left behind: its runs and its sessions."""
+        with anyio.CancelScope(shield=True):
+            left = [self._conductors[run_id] for run_id in lease.runs if run_id in self._conductors]
+            for conductor in left:
+                lives_on = conductor.request.session and not conductor.request.session_ends
+                conductor.stop(
+                    Verdict("cancelled", "Its caller disconnected.", gentle=bool(lives_on))
+                )
+            for conductor in left:
+                await conductor.run.done.wait()
+            await self.sessions.close_leased(lease)
+
+    async def events(self, run_id: str, from_seq: int, max_bytes: int) -> Sequence[Event]:
+        """Events of a run from `from_seq` on, waited for while it lives; empty after the last.
+
+        Raises:
+            UnknownRun: no such run is kept.
+        """
+        if (conductor := self._conductors.get(run_id)) is not None:
+            return await conductor.run.read(from_seq, max_bytes)
+        await self.journal.read(partial(run_table.run_record, run_id=run_id))
+        read = partial(run_table.events_from, run_id=run_id, from_seq=from_seq, max_bytes=max_bytes)
+        return await self.journal.read(read)
+
+    async def wait(self, run: LiveRun | str, timeout_s: float | None) -> RunResult | None:
+        """The result of a run once it is over; None if that takes longer than `timeout_s`.
+
+        Raises:
+            UnknownRun: no such run is kept.
+        """
+        if isinstance(run, str):
+            conductor = self._conductors.get(run)
+            if conductor is None:
+                read = partial(run_table.run_result, run_id=run, excerpt_bytes=MEMORY_BYTES // 2)
+                return await self.journal.read(read)
+            run = conductor.run
+        with anyio.move_on_after(timeout_s):
+            await run.done.wait()
+        return run.result() if run.finished is not None else None
+
+    async def output(self, handle: str, offset: int, limit: int) -> OutputSlice:
+        """A piece of a run's output; offsets and `limit` in bytes.
+
+        Raises:
+            UnknownRun: no such run is kept.
+            InvalidRequest: an offset or a limit below its bounds.
+        """
+        if offset < 0 or limit < 4:
+            raise InvalidRequest("The offset must be at least 0, and the limit at least 4 bytes.")
+        read = partial(
+            run_table.output_slice, run_id=handle, offset=offset, limit=min(limit, MEMORY_BYTES)
+        )
+        return await self.journal.read(read)
+
+    async def artifact(self, artifact_id: str) -> tuple[Artifact, bytes]:
+        """An artifact and its bytes.
+
+        Raises:
+            UnknownRun: it is not kept.
+        """
+        artifact = await self.journal.read(partial(run_table.artifact, artifact_id=artifact_id))
+        read = partial(self.blobs.read, artifact.sha256, limit=artifact.size)
+        return artifact, await anyio.to_thread.run_sync(read)
+
+    async def runs(self, limit: int) -> list[RunRecord]:
+        """The newest runs, newest first."""
+        return await self.journal.read(partial(run_table.recent_runs, limit=limit))
+
+    async def record(self, run_id: str) -> RunRecord:
+        """What the journal knows of a run.
+
+        Raises:
+            UnknownRun: nothing.
+        """
+        return await self.journal.read(partial(run_table.run_record, run_id=run_id))
+
+    async def _end_runs(self) -> None:
+        with anyio.CancelScope(shield=True):
+            left = list(self._conductors.values())
+            for conductor in left:
+                conductor.stop(Verdict("interrupted", "The agent was stopped."))
+            for conductor in left:
+                await conductor.run.done.wait()
+
+
+async def _close(mechanism: Mechanism) -> None:
+    with anyio.CancelScope(shield=True):
+        await mechanism.close()

@@ -1,0 +1,279 @@
+"""The conductor of a run: from its admission to its end, step by step."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from kowalski.agent.ending import end_of
+from kowalski.agent.explanation import explained
+from kowalski.errors import InvalidRequest, KowalskiError
+from kowalski.execution.clock import Clock
+from kowalski.execution.pool import Kind
+from kowalski.execution.warden import Verdict, Warden
+from kowalski.model.event import Finished, ProgramError, Started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kowalski.agent.admission import Admitted
+    from kowalski.agent.lease import Lease
+    from kowalski.agent.live_run import LiveRun
+    from kowalski.agent.sessions import Session, Sessions
+    from kowalski.agent.slots import Slot, Slots
+    from kowalski.execution.kernel import Kernel, Outcome
+    from kowalski.execution.pool import Pool
+    from kowalski.execution.workbench import Workbench
+    from kowalski.model.event import Stream
+    from kowalski.model.run import RunRequest
+
+
+class Conductor:
+    """Conducts one run. Also its kernel's listener, for the clock stands still in host calls."""
+
+    def __init__(
+        self,
+        run: LiveRun,
+        admitted: Admitted,
+        lease: Lease,
+        *,
+        pool: Pool,
+        sessions: Sessions,
+        slots: Slots,
+        device: str,
+        deadline_s: float,
+        inputs: dict[str, str],
+    ) -> None:
+        self.run = run
+        self.lease = lease
+        self._admitted = admitted
+        self._pool = pool
+        self._sessions = sessions
+        self._slots = slots
+        self._device = device
+        self._deadline_s = deadline_s
+        self._inputs = inputs
+        self._clock = Clock()
+        self._order: Verdict | None = None
+        self._waiting = anyio.CancelScope()
+        self._warden: Warden | None = None
+        self._kernel: Kernel | None = None
+        self._slot: Slot | None = None
+        self._calls: set[str] = set()
+
+    @property
+    def request(self) -> RunRequest:
+        """What was asked for."""
+        return self.run.request
+
+    async def conduct(self) -> None:
+        """Take the run to its end, whatever it be. Its ending is always published."""
+        finished: Finished | None = None
+        try:
+            with self._waiting:
+                async with self._workbench() as (workbench, kernel, keep):
+                    finished = await self._execute(workbench, kernel, keep=keep)
+            if finished is None:
+                self._finish_unstarted(self._order or Verdict("cancelled", "It was ended."))
+            else:
+                # Only now, when its processes are gone and its turn is another's.
+                self.run.finish(finished)
+        except KowalskiError as error:
+            self._finish_unstarted(Verdict("failed", error.user_message), error)
+        except anyio.get_cancelled_exc_class():
+            self._finish_unstarted(Verdict("interrupted", "The agent was stopped."))
+            raise
+        finally:
+            self.lease.runs.discard(self.run.run_id)
+
+    def stop(self, verdict: Verdict) -> None:
+        """End the run; returns at once. `run.done` tells when it is over."""
+        if self._order is None:
+            self._order = verdict
+            if self._warden is not None:
+                self._warden.order(verdict)
+            else:
+                self._waiting.cancel()
+
+    def give_up(self, reason: str) -> None:
+        """Publish an ending for a run that could not be conducted."""
+        self._finish_unstarted(Verdict("failed", reason))
+
+    async def answer(self, call_id: str, value: object, *, failed: bool = False) -> None:
+        """Answer a call of the program's.
+
+        Raises:
+            InvalidRequest: no such call is outstanding.
+        """
+        if call_id not in self._calls or self._kernel is None:
+            raise InvalidRequest(f"The run {self.run.run_id} waits for no call {call_id!r}.")
+        self._calls.discard(call_id)
+        if not self._calls and self._slot is not None:
+            await self._slot.acquire()
+            self._clock.resume()
+        kind = "error" if failed else "text" if isinstance(value, str) else "json"
+        text = value if isinstance(value, str) else json.dumps(value)
+        await self._kernel.answer(call_id, text, kind)
+
+    def output(self, stream: Stream, data: bytes) -> None:
+        """As `Listener`: the program printed."""
+        self.run.output(stream, data)
+
+    async def artifact(self, name: str, media_type: str, data: bytes) -> None:
+        """As `Listener`: the program made something."""
+        await self.run.artifact(name, media_type, data)
+
+    async def call(self, call_id: str, name: str, arguments: str) -> None:
+        """As `Listener`: the program calls its caller, and waits without its slot."""
+        self._calls.add(call_id)
+        self._clock.pause()
+        if self._slot is not None:
+            self._slot.release()
+        await self.run.call(call_id, name, arguments)
+
+    @asynccontextmanager
+    async def _workbench(self) -> AsyncIterator[tuple[Workbench, Kernel, bool]]:
+        admitted, request = self._admitted, self.request
+        if request.session is None:
+            async with self._slots.hold(self.lease.principal) as self._slot:
+                kind = Kind(admitted.spec, admitted.language.name, admitted.program)
+                workbench, kernel = await self._pool.take(kind)
+                try:
+                    yield workbench, kernel, False
+                finally:
+                    await workbench.close()
+            return
+        session = await self._sessions.join(request.session, admitted.spec, self._session_lease())
+        async with self._turn(session), self._slots.hold(self.lease.principal) as self._slot:
+            kernel = await session.workbench.kernel(
+                admitted.language.name, request.kernel, admitted.program
+            )
+            try:
+                yield session.workbench, kernel, True
+            finally:
+                if request.kernel is None:
+                    await session.workbench.retire(kernel)
+
+    @asynccontextmanager
+    async def _turn(self, session: Session) -> AsyncIterator[None]:
+        session.waiting += 1
+        try:
+            if self.request.kernel is None:
+                yield
+            else:
+                async with session.turn(self._admitted.language.name, self.request.kernel):
+                    yield
+        finally:
+            session.waiting -= 1
+            session.runs += 1
+            session.used_at = time.time()
+
+    def _session_lease(self) -> Lease | None:
+        return self.lease if self.request.session_ends else None
+
+    async def _execute(
+        self, workbench: Workbench, kernel: Kernel, *, keep: bool
+    ) -> Finished | None:
+        request, admitted = self.request, self._admitted
+        if self._order is not None:
+            return None
+        self._kernel = kernel
+        self._warden = warden = Warden(
+            workbench,
+            kernel,
+            admitted.limits,
+            self._clock,
+            deadline_s=self._deadline_s,
+        )
+        self._begin(workbench, kernel)
+        self._clock.resume()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(warden.watch)
+            outcome = await kernel.run(
+                request.code,
+                label=_label(request),
+                listener=self,
+                stdin=request.stdin,
+                host_functions=request.host_functions,
+                inputs=self._inputs,
+            )
+            self._clock.pause()
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                return await self._end(workbench, kernel, warden, outcome, keep=keep)
+        raise AssertionError("a task group that swallows nothing was left without a result")
+
+    def _begin(self, workbench: Workbench, kernel: Kernel) -> None:
+        self.run.begin(
+            Started(
+                seq=0,
+                run_id=self.run.run_id,
+                at=time.time(),
+                language=self._admitted.language.name,
+                interpreter=self._admitted.interpreter.path,
+                device=self._device,
+                sandbox=workbench.sandbox.level,
+                session=self.request.session,
+                fresh=kernel.runs == 0,
+            )
+        )
+
+    async def _end(
+        self, workbench: Workbench, kernel: Kernel, warden: Warden, outcome: Outcome, *, keep: bool
+    ) -> Finished:
+        await warden.inspect()
+        if keep and warden.verdict is not None and not workbench.closed:
+            await workbench.sweep()
+        elif keep and outcome.exit_status is not None and not workbench.kernels:
+            await workbench.close()
+        ending = explained(end_of(outcome, warden.verdict), self._admitted, self.run.stderr_tail())
+        return Finished(
+            seq=0,
+            run_id=self.run.run_id,
+            status=ending.status,
+            reason=ending.reason,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            error=ending.error,
+            value=outcome.value,
+            artifacts=tuple(self.run.artifacts),
+            duration_ms=round(self._clock.elapsed() * 1000, 3),
+            cpu_ms=round(warden.cpu_s * 1000, 1) if warden.cpu_s is not None else None,
+            peak_memory_bytes=warden.peak_memory_bytes,
+            device=self._device,
+            sandbox=workbench.sandbox.level,
+            session=self.request.session,
+            fresh=self.run.started is None or self.run.started.fresh,
+            session_alive=keep and kernel.alive and not workbench.closed,
+            notes=self._admitted.notes,
+        )
+
+    def _finish_unstarted(self, verdict: Verdict, error: KowalskiError | None = None) -> None:
+        if self.run.finished is not None:
+            return
+        self.run.finish(
+            Finished(
+                seq=0,
+                run_id=self.run.run_id,
+                status=verdict.status,
+                reason=verdict.reason,
+                error=ProgramError(type=error.code, message=error.user_message) if error else None,
+                artifacts=tuple(self.run.artifacts),
+                duration_ms=round(self._clock.elapsed() * 1000, 3),
+                device=self._device,
+                session=self.request.session,
+                notes=self._admitted.notes,
+            )
+        )
+
+
+def _label(request: RunRequest) -> str:
+    origin = request.origin
+    if origin is None:
+        return "<code>"
+    name = origin.document.rpartition("/")[2] or "<document>"
+    return f"{name}[{origin.block}]" if origin.block else name

@@ -1,0 +1,62 @@
+"""Head and tail of a text that may be endless."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from kowalski.model.event import Finished, RunResult, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Excerpt:
+    """Keeps the first and the last `limit / 2` bytes of what it is given, and counts the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = limit // 2
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        """Take in UTF-8 bytes."""
+        self.total += len(data)
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if not data:
+            return
+        self._tail.append(data[-self._half :])
+        self._tail_bytes += len(self._tail[-1])
+        while self._tail_bytes - len(self._tail[0]) >= self._half:
+            self._tail_bytes -= len(self._tail.popleft())
+
+    @property
+    def cut(self) -> int:
+        """How many bytes lie between head and tail."""
+        return self.total - len(self._head) - min(self._tail_bytes, self._half)
+
+    def render(self) -> str:
+        """The text; a line of its own tells what was cut."""
+        tail = b"".join(self._tail)[-self._half :] if self._tail else b""
+        if not self.cut:
+            return (bytes(self._head) + tail).decode("utf-8", "replace")
+        head = bytes(self._head).decode("utf-8", "ignore")
+        return f"{head}\n[... {self.cut:,} bytes cut ...]\n{tail.decode('utf-8', 'ignore')}"
+
+
+def with_excerpts(finished: Finished, excerpts: Mapping[Stream, Excerpt]) -> RunResult:
+    """The result that a finished run and what it printed make together."""
+    values = {field.name: getattr(finished, field.name) for field in fields(Finished)}
+    cut = finished.output.dropped_bytes > 0 or any(e.cut for e in excerpts.values())
+    return RunResult(
+        **values,
+        stdout=excerpts["stdout"].render(),
+        stderr=excerpts["stderr"].render(),
+        truncated=cut,
+    )

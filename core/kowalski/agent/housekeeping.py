@@ -1,0 +1,58 @@
+"""What the agent does when nobody asks: it lets go of what is old or unused."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from kowalski.agent import run_table
+from kowalski.settings.model import MB
+
+if TYPE_CHECKING:
+    from kowalski.agent.blobs import Blobs
+    from kowalski.agent.journal import Journal
+    from kowalski.agent.sessions import Sessions
+    from kowalski.execution.pool import Pool
+    from kowalski.settings.model import StorageSettings
+
+_ROUND_S: Final = 15.0
+_STORAGE_ROUNDS: Final = 240
+_DAY_S: Final = 86400.0
+_EVENTS_AT_ONCE: Final = 50
+
+
+async def keep_house(
+    pool: Pool, sessions: Sessions, journal: Journal, blobs: Blobs, storage: StorageSettings
+) -> None:
+    """Go round until cancelled: sandboxes and sessions every 15 s, the disk every hour."""
+    rounds = 0
+    while True:
+        if rounds % _STORAGE_ROUNDS == 0:
+            await expire_storage(journal, blobs, storage)
+        rounds += 1
+        await anyio.sleep(_ROUND_S)
+        await pool.expire()
+        await sessions.expire()
+
+
+async def expire_storage(journal: Journal, blobs: Blobs, storage: StorageSettings) -> None:
+    """Forget runs, outputs and blobs by age and by total size."""
+    age_s = storage.output_days * _DAY_S
+    find = partial(
+        run_table.expired,
+        before=time.time() - age_s,
+        keep_bytes=storage.output_total_mb * MB,
+    )
+    for run_id in await journal.read(find):
+        forget = partial(run_table.forget, run_id=run_id, most_events=_EVENTS_AT_ONCE)
+        while not journal.write(forget):
+            await anyio.lowlevel.checkpoint()
+    expire_blobs = partial(
+        blobs.expire, max_age_s=age_s, max_total_bytes=storage.blobs_total_mb * MB
+    )
+    await anyio.to_thread.run_sync(expire_blobs)

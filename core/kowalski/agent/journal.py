@@ -1,0 +1,118 @@
+"""The journal: what was asked, what happened and what was printed, in one SQLite file.
+
+Writes happen in the event loop: into the write-ahead log, without waiting for the disk, one takes
+less time than handing it to a thread and back. What can take long happens in a thread: reading,
+and moving the log into the file, which waits for the disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from kowalski.agent.background import Background
+from kowalski.agent.schema import open_journal
+from kowalski.errors import AgentUnavailable, KowalskiError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+Operation = Callable[[sqlite3.Connection], T]
+_MOVE_AFTER_WRITES: Final = 200
+
+
+class Journal:
+    """The journal of one agent. Use as an async context manager.
+
+    Raises:
+        AgentUnavailable: on entering, where the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writes = 0
+        self._many_writes = anyio.Event()
+        self._reading = anyio.CapacityLimiter(2)
+        self._stack = AsyncExitStack()
+        self._connection: sqlite3.Connection
+
+    async def __aenter__(self) -> Journal:
+        async with AsyncExitStack() as stack:
+            try:
+                self._connection = await anyio.to_thread.run_sync(open_journal, self._path)
+            except (sqlite3.Error, OSError) as error:
+                raise self._unusable(error) from error
+            stack.callback(self._connection.close)
+            tasks = await stack.enter_async_context(Background())
+            tasks.start_soon(self._move_log)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._stack.aclose()
+
+    def write(self, operation: Operation[T]) -> T:
+        """Run `operation` as one transaction; its effect survives the death of this process.
+
+        Raises:
+            AgentUnavailable: the file cannot be written, for instance because the disk is full.
+        """
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = operation(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._unusable(error) from error
+            raise
+        self._writes += 1
+        if self._writes >= _MOVE_AFTER_WRITES:
+            self._many_writes.set()
+        return result
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run `operation`, which only reads, in a thread. It sees all that was written before.
+
+        Raises:
+            AgentUnavailable: the file cannot be read.
+        """
+
+        def reading() -> T:
+            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+                return operation(connection)
+
+        try:
+            return await anyio.to_thread.run_sync(reading, limiter=self._reading)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    async def _move_log(self) -> None:
+        """Move the log into the file, whenever it has grown."""
+        while True:
+            await self._many_writes.wait()
+            self._writes = 0
+            self._many_writes = anyio.Event()
+            try:
+                await anyio.to_thread.run_sync(self._checkpoint, limiter=self._reading)
+            except sqlite3.Error:
+                # The log stays as it is, and keeps what was written; the next round tries again.
+                continue
+
+    def _checkpoint(self) -> None:
+        with closing(sqlite3.connect(self._path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _unusable(self, error: Exception) -> KowalskiError:
+        return AgentUnavailable(
+            f"The journal {self._path} cannot be used: {error}. Check the disk's space and the "
+            "file's owner."
+        )

@@ -1,0 +1,184 @@
+"""A face's link to its agent: over the socket, or inside the same process."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import anyio
+
+from kowalski.agent.background import Background
+from kowalski.agent.launch import connect
+from kowalski.errors import AgentUnavailable, by_code
+from kowalski.model.json_form import from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from kowalski.agent.connection import Connection
+    from kowalski.agent.messages import Message
+    from kowalski.agent.places import Places
+
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """Asks an agent. An async context manager: leaving it ends what was not detached."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the agent can still be asked."""
+        ...
+
+    async def ask(self, message: Message[T]) -> T:
+        """The answer to `message`.
+
+        Raises:
+            KowalskiError: the agent's reason for not answering it.
+        """
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None: ...
+
+
+class SocketLink:
+    """Asks the agent of this user over its socket; starts it if there is none.
+
+    `notice` hears what the person should know, such as that an older agent is still at work.
+    """
+
+    def __init__(self, places: Places, principal: str, notice: Callable[[str], None]) -> None:
+        self._places = places
+        self._principal = principal
+        self._notice = notice
+        self._numbers = itertools.count()
+        self._waiting: dict[int, _Answer] = {}
+        self._connection: Connection
+        self._broken = False
+
+    async def __aenter__(self) -> Self:
+        self._connection = await connect(self._places, self._principal, self._notice)
+        self._background = Background()
+        tasks = await self._background.__aenter__()
+        tasks.start_soon(self._listen)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._background.__aexit__(kind, error, trace)
+        finally:
+            await self._connection.close()
+
+    @property
+    def connected(self) -> bool:
+        """As `Link.connected`."""
+        return not self._broken
+
+    async def ask(self, message: Message[T]) -> T:
+        """As `Link.ask`.
+
+        Raises:
+            AgentUnavailable: the agent has gone.
+        """
+        if self._broken:
+            raise _gone()
+        number = next(self._numbers)
+        answer = self._waiting[number] = _Answer()
+        try:
+            args = to_json(message)
+            await self._connection.send({"id": number, "op": args.pop("op"), "args": args})
+            await answer.arrived.wait()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._connection.send({"cancel": number})
+            raise
+        finally:
+            del self._waiting[number]
+        if answer.value is None:
+            raise _gone()
+        if (problem := answer.value.get("error")) is not None:
+            raise by_code(problem["code"], problem["message"])
+        told: T = from_json(type(message).answer, answer.value["ok"])
+        return told
+
+    async def _listen(self) -> None:
+        try:
+            while (value := await self._connection.receive()) is not None:
+                if (answer := self._waiting.get(value["id"])) is not None:
+                    answer.value = value
+                    answer.arrived.set()
+        finally:
+            self._broken = True
+            for answer in self._waiting.values():
+                answer.arrived.set()
+
+
+class _Answer:
+    """An answer that is waited for; its value stays None if the agent goes first."""
+
+    __slots__ = ("arrived", "value")
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self.value: dict[str, Any] | None = None
+
+
+class EmbeddedLink:
+    """Asks an agent inside this process, which keeps everything in one folder of its own."""
+
+    def __init__(self, home: Path, principal: str) -> None:
+        self._home = home
+        self._principal = principal
+
+    async def __aenter__(self) -> Self:
+        # Faces that talk to the agent's process must not load all that runs in it.
+        from kowalski.agent.embedded import Embedded
+
+        self._embedded = Embedded(self._home, self._principal)
+        await self._embedded.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._embedded.__aexit__(kind, error, trace)
+
+    @property
+    def connected(self) -> bool:
+        """As `Link.connected`: always, within the block."""
+        return True
+
+    async def ask(self, message: Message[T]) -> T:
+        """As `Link.ask`."""
+        return await self._embedded.desk.ask(message)
+
+
+def _gone() -> AgentUnavailable:
+    return AgentUnavailable(
+        "The agent ended while it was asked. What it ran has ended with it; `kowalski runs` tells "
+        "how. The next command starts a new agent."
+    )
+
+
+def say_on_stderr(text: str) -> None:
+    """Tell the person at the terminal."""
+    sys.stderr.write(f"kowalski: {text}\n")

@@ -1,0 +1,289 @@
+"""A run while it lives: its events, on their way to the journal and to whoever reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import logging
+import time
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from kowalski.agent import run_table
+from kowalski.agent.excerpt import Excerpt, with_excerpts
+from kowalski.errors import KowalskiError
+from kowalski.model.event import (
+    Artifact,
+    Event,
+    Finished,
+    HostCall,
+    Output,
+    OutputTotals,
+    RunResult,
+    Started,
+    Stream,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from kowalski.agent.blobs import Blobs
+    from kowalski.agent.journal import Journal
+    from kowalski.model.run import RunRequest
+
+MEMORY_BYTES: Final = 1024 * 1024
+"""Of a run's output, what memory holds for readers that keep up, and again for its excerpts."""
+
+EVENT_BYTES: Final = 64 * 1024
+"""About the most that one output event carries."""
+
+_LOG: Final = logging.getLogger(__name__)
+_LAST_LINE_CHARACTERS: Final = 200
+
+
+class LiveRun:
+    """The events of one run, from its request to its end, for any number of readers.
+
+    An event is published once the journal has it. A reader that falls behind what memory holds
+    reads on from the journal; it never slows the run.
+    """
+
+    def __init__(
+        self, run_id: str, request: RunRequest, journal: Journal, blobs: Blobs, output_bytes: int
+    ) -> None:
+        self.run_id = run_id
+        self.request = request
+        self.started: Started | None = None
+        self.finished: Finished | None = None
+        self.artifacts: list[Artifact] = []
+        self.last_line = ""
+        self.done = anyio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._blobs = blobs
+        self._output_bytes = output_bytes
+        self._seq = 0
+        self._recent: deque[tuple[Event, int]] = deque()
+        self._recent_bytes = 0
+        self._changed = anyio.Event()
+        self._pending: deque[tuple[Stream, str, int]] = deque()
+        self._pending_bytes = 0
+        self._kept = 0
+        self._dropped = 0
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
+        self._excerpts: dict[Stream, Excerpt] = {
+            "stdout": Excerpt(MEMORY_BYTES // 2),
+            "stderr": Excerpt(MEMORY_BYTES // 2),
+        }
+
+    def output(self, stream: Stream, data: bytes, *, final: bool = False) -> None:
+        """Take in bytes that the program printed; `final` ends the stream's last character."""
+        text = self._decoders[stream].decode(data, final)
+        if not text:
+            return
+        encoded = text.encode()
+        self._excerpts[stream].add(encoded)
+        self.last_line = _last_line(text) or self.last_line
+        size = len(encoded)
+        if self._kept + size > self._output_bytes:
+            self._dropped += size
+            return
+        self._kept += size
+        if not self._pending:
+            # What else comes in this turn of the loop shares the transaction.
+            self._loop.call_soon(self._write_pending)
+        self._pending_bytes += size
+        if self._pending and self._pending[-1][0] == stream:
+            _, earlier, earlier_size = self._pending[-1]
+            if earlier_size + size <= EVENT_BYTES:
+                self._pending[-1] = (stream, earlier + text, earlier_size + size)
+                return
+        self._pending.append((stream, text, size))
+        if self._pending_bytes > EVENT_BYTES:
+            self._write_pending()
+
+    async def artifact(self, name: str, media_type: str, data: bytes) -> None:
+        """Take in a thing that the program made."""
+        ref = await anyio.to_thread.run_sync(self._blobs.put, data)
+        self._write_pending()
+        artifact = Artifact(
+            seq=self._seq,
+            id=f"{self.run_id}-{len(self.artifacts)}",
+            sha256=ref.sha256,
+            name=name,
+            media_type=media_type,
+            size=ref.size,
+        )
+        self.artifacts.append(artifact)
+        self._happen(artifact)
+
+    async def call(self, call_id: str, name: str, arguments: str) -> None:
+        """Take in a call of the program's to its caller."""
+        self._write_pending()
+        self._happen(HostCall(seq=self._seq, call_id=call_id, name=name, arguments=arguments))
+
+    def queue(self, language: str, owner: str, device: str) -> None:
+        """Note that the run was asked for.
+
+        Raises:
+            AgentUnavailable: the journal cannot be written, so nothing may begin.
+        """
+        self._journal.write(
+            partial(
+                run_table.insert_run,
+                run_id=self.run_id,
+                owner=owner,
+                request=self.request,
+                language=language,
+                device=device,
+                queued_at=time.time(),
+            )
+        )
+
+    def begin(self, started: Started) -> None:
+        """Publish that execution begins.
+
+        Raises:
+            AgentUnavailable: the journal cannot be written, so nothing may begin.
+        """
+        started = replace(started, seq=self._seq)
+
+        def operation(db: sqlite3.Connection) -> None:
+            run_table.mark_started(db, self.run_id, started.at)
+            run_table.append_event(db, self.run_id, started, 0)
+
+        self._journal.write(operation)
+        self._seq += 1
+        self.started = started
+        self._publish([(started, 0)])
+
+    def finish(self, finished: Finished) -> None:
+        """Publish how the run ended, with the number and the totals that are right then.
+
+        Where the journal cannot be written, those who wait are told all the same.
+        """
+        self.output("stdout", b"", final=True)
+        self.output("stderr", b"", final=True)
+        batch = self._take_pending()
+        start = self._kept - sum(size for _, size in batch)
+        finished = replace(finished, seq=self._seq, output=self.totals())
+        batch.append((finished, 0))
+
+        def operation(db: sqlite3.Connection) -> None:
+            self._append(db, batch, start)
+            run_table.finish_run(db, finished, time.time())
+
+        try:
+            self._journal.write(operation)
+        except KowalskiError as error:
+            notes = (*finished.notes, error.user_message)
+            finished = replace(finished, notes=notes)
+            batch[-1] = (finished, 0)
+        self.finished = finished
+        self._publish(batch)
+        self.done.set()
+
+    def totals(self) -> OutputTotals:
+        """What was printed so far."""
+        return OutputTotals(
+            stdout_bytes=self._excerpts["stdout"].total,
+            stderr_bytes=self._excerpts["stderr"].total,
+            kept_bytes=self._kept,
+            dropped_bytes=self._dropped,
+        )
+
+    def stderr_tail(self) -> str:
+        """The end of what was printed to stderr."""
+        return self._excerpts["stderr"].render()[-2000:]
+
+    def result(self) -> RunResult:
+        """The ending together with the excerpts of what was printed; only once it is finished."""
+        if self.finished is None:
+            raise RuntimeError(f"the run {self.run_id} is not finished")
+        return with_excerpts(self.finished, self._excerpts)
+
+    async def read(self, from_seq: int, max_bytes: int) -> Sequence[Event]:
+        """Events from `from_seq` on, about `max_bytes` of text of them; waits for the first.
+
+        Empty when the run is over and there are no more.
+        """
+        while True:
+            oldest = self._recent[0][0].seq if self._recent else self._seq
+            newest = self._recent[-1][0].seq if self._recent else -1
+            if from_seq < oldest and self._recent:
+                read = partial(
+                    run_table.events_from,
+                    run_id=self.run_id,
+                    from_seq=from_seq,
+                    max_bytes=max_bytes,
+                )
+                return await self._journal.read(read)
+            if from_seq <= newest:
+                return self._from_memory(from_seq - oldest, max_bytes)
+            if self.finished is not None:
+                return ()
+            await self._changed.wait()
+
+    def _from_memory(self, index: int, max_bytes: int) -> list[Event]:
+        events: list[Event] = []
+        for event, size in islice(self._recent, index, None):
+            events.append(event)
+            max_bytes -= size
+            if max_bytes <= 0:
+                break
+        return events
+
+    def _happen(self, event: Event) -> None:
+        """Take in an event that is no output, after the output before it."""
+        self._write_pending()
+        self._seq = event.seq + 1
+        self._write([(event, 0)], 0)
+
+    def _write_pending(self) -> None:
+        if batch := self._take_pending():
+            self._write(batch, self._kept - sum(size for _, size in batch))
+
+    def _take_pending(self) -> list[tuple[Event, int]]:
+        batch: list[tuple[Event, int]] = []
+        for stream, text, size in self._pending:
+            batch.append((Output(seq=self._seq, stream=stream, text=text), size))
+            self._seq += 1
+        self._pending.clear()
+        self._pending_bytes = 0
+        return batch
+
+    def _write(self, batch: list[tuple[Event, int]], start: int) -> None:
+        try:
+            self._journal.write(lambda db: self._append(db, batch, start))
+        except KowalskiError as error:
+            # Told by `finish`, which finds the same; the run goes on with what memory holds.
+            _LOG.warning("Events of the run %s are lost: %s", self.run_id, error)
+        self._publish(batch)
+
+    def _append(
+        self, db: sqlite3.Connection, batch: Sequence[tuple[Event, int]], start: int
+    ) -> None:
+        for event, size in batch:
+            run_table.append_event(db, self.run_id, event, start)
+            start += size
+
+    def _publish(self, batch: list[tuple[Event, int]]) -> None:
+        self._recent.extend(batch)
+        self._recent_bytes += sum(size for _, size in batch)
+        while self._recent_bytes > MEMORY_BYTES:
+            self._recent_bytes -= self._recent.popleft()[1]
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+
+def _last_line(text: str) -> str:
+    line = text.rstrip().rpartition("\n")[2]
+    return line[-_LAST_LINE_CHARACTERS:]

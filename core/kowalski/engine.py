@@ -1,0 +1,343 @@
+"""The engine: the one object that every face talks to."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from kowalski.agent.link import EmbeddedLink, SocketLink, say_on_stderr
+from kowalski.agent.messages import (
+    AnswerCall,
+    CancelRun,
+    DetachRun,
+    EndSession,
+    GetArtifact,
+    GetStatus,
+    InterruptSession,
+    ListChanges,
+    ListDevices,
+    ListRuns,
+    ListSessions,
+    ListVariables,
+    PutBlob,
+    ReadEvents,
+    ReadOutput,
+    RunState,
+    ShowRun,
+    StartRun,
+    StopAgent,
+    TakeOver,
+    WaitRun,
+)
+from kowalski.agent.places import Places
+from kowalski.errors import AgentUnavailable, InvalidRequest
+from kowalski.model.run import RunRequest, Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from types import TracebackType
+    from typing import Self
+
+    from kowalski.agent.link import Link
+    from kowalski.model.blob import BlobRef
+    from kowalski.model.device import Device
+    from kowalski.model.event import Artifact, Event, RunResult
+    from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
+    from kowalski.model.session import Change, SessionInfo, Variable
+
+_BATCH_BYTES: Final = 1024 * 1024
+
+
+class Engine:
+    """Runs code on the devices of its user. Use as an async context manager.
+
+    Args:
+        embedded: run an agent inside this process instead of the user's own, with everything in
+            `home`; it shares nothing with other faces.
+        home: the folder of an embedded agent.
+        principal: who asks, for the journal and the queue.
+        notice: hears what the person should know; by default it goes to stderr.
+
+    Raises:
+        AgentUnavailable: on entering, where the agent cannot be reached or started.
+        SandboxUnavailable: on entering, where this device has no sandbox that works.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedded: bool = False,
+        home: Path | None = None,
+        principal: str = "python",
+        notice: Callable[[str], None] = say_on_stderr,
+    ) -> None:
+        self._principal = principal
+        self._link: Link
+        if embedded:
+            if home is None:
+                raise InvalidRequest("An embedded engine needs a folder of its own: home=...")
+            self._link = EmbeddedLink(home, principal)
+        else:
+            self._link = SocketLink(Places.find(), principal, notice)
+
+    async def __aenter__(self) -> Self:
+        await self._link.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._link.__aexit__(kind, error, trace)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the agent is still there. Once it has gone, only a new engine can ask again."""
+        return self._link.connected
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Run code and wait for its end. Cancelling the wait cancels the run.
+
+        Raises:
+            UnsupportedLanguage, LanguageUnavailable, RightsDenied, InvalidRequest, Busy,
+            NoDeviceAvailable, AgentUnavailable: nothing was run. A program that fails does not
+            raise: see `RunResult.check`.
+        """
+        started = await self._link.ask(StartRun(self._completed(request), wait_s=None))
+        if started.result is None:
+            raise InvalidRequest(f"The run {started.run_id} has no result.")
+        return started.result
+
+    async def submit(self, request: RunRequest, wait_s: float = 0.0) -> RunState:
+        """Begin a run and wait up to `wait_s` seconds for its result; it goes on if there is none.
+
+        Raises:
+            KowalskiError: as `run`.
+        """
+        started = await self._link.ask(StartRun(self._completed(request), wait_s))
+        return RunState(started.run_id, started.result)
+
+    @asynccontextmanager
+    async def start(self, request: RunRequest) -> AsyncIterator[Run]:
+        """Begin a run, to follow it. Leaving the block ends it, unless it is over or detached.
+
+        Raises:
+            KowalskiError: as `run`.
+        """
+        started = await self._link.ask(StartRun(self._completed(request)))
+        run = Run(self._link, started.run_id)
+        try:
+            yield run
+        finally:
+            if not run.released:
+                with anyio.CancelScope(shield=True):
+                    await run.cancel()
+
+    def attach(self, run_id: str) -> Run:
+        """A run that was begun elsewhere, live or over; its events can be read from any point."""
+        return Run(self._link, run_id)
+
+    async def wait(self, run_id: str, timeout_s: float | None = None) -> RunState:
+        """A run as it stands when it is over, or after `timeout_s` seconds.
+
+        Raises:
+            UnknownRun: no such run is kept.
+        """
+        return await self._link.ask(WaitRun(run_id, timeout_s))
+
+    async def cancel(self, run_id: str) -> None:
+        """End a run. Returns when none of its processes is left.
+
+        Raises:
+            UnknownRun: no such run is kept.
+        """
+        await self._link.ask(CancelRun(run_id))
+
+    async def detach(self, run_id: str) -> None:
+        """Let a run go on when this engine is left.
+
+        Raises:
+            UnknownRun: it is not live.
+        """
+        await self._link.ask(DetachRun(run_id))
+
+    async def read_output(self, handle: str, offset: int = 0, limit: int = 65536) -> OutputSlice:
+        """A piece of a run's output; offset and limit in bytes.
+
+        Raises:
+            UnknownRun: no such run is kept.
+        """
+        return await self._link.ask(ReadOutput(handle, offset, limit))
+
+    async def artifact(self, artifact_id: str) -> tuple[Artifact, bytes]:
+        """An artifact and its content.
+
+        Raises:
+            UnknownRun: it is not kept.
+        """
+        content = await self._link.ask(GetArtifact(artifact_id))
+        return content.artifact, base64.b64decode(content.data)
+
+    async def put_blob(self, path: Path, media_type: str = "text/plain") -> BlobRef:
+        """Keep a file's content, so that runs can have it as an input.
+
+        Raises:
+            InvalidRequest: it cannot be read.
+        """
+        return await self._link.ask(PutBlob(str(Path.cwd() / path), media_type))
+
+    async def devices(self) -> tuple[Device, ...]:
+        """The devices that can run code, with what each of them can do."""
+        return await self._link.ask(ListDevices())
+
+    async def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:
+        """The newest runs, newest first."""
+        return await self._link.ask(ListRuns(limit))
+
+    async def record(self, run_id: str) -> RunRecord:
+        """What the journal knows of a run; the beginning of its id is enough.
+
+        Raises:
+            UnknownRun: no such run is kept, or several begin so.
+        """
+        return await self._link.ask(ShowRun(run_id))
+
+    async def sessions(self) -> tuple[SessionInfo, ...]:
+        """The sessions that live."""
+        return await self._link.ask(ListSessions())
+
+    async def end_session(self, name: str) -> None:
+        """End a session and all that it holds.
+
+        Raises:
+            UnknownRun: there is none of this name.
+        """
+        await self._link.ask(EndSession(name))
+
+    async def interrupt(self, session: str) -> int:
+        """Interrupt what runs in a session and keep its state. Returns how many runs there were.
+
+        Raises:
+            UnknownRun: there is none of this name.
+        """
+        return await self._link.ask(InterruptSession(session))
+
+    async def variables(self, session: str, language: str) -> tuple[Variable, ...]:
+        """The names that a session's interpreter of `language` holds.
+
+        Raises:
+            UnknownRun: there is none of this name.
+            Busy: it is at a run.
+        """
+        return await self._link.ask(ListVariables(session, language))
+
+    async def changes(self, session: str) -> tuple[Change, ...]:
+        """What a session with an overlay changed in its workspace, in appearance.
+
+        Raises:
+            UnknownRun: there is none of this name.
+        """
+        return await self._link.ask(ListChanges(session))
+
+    async def take_over(
+        self, session: str, paths: Collection[str] | None = None
+    ) -> tuple[str, ...]:
+        """Copy a session's changes into the real folder: all, or those of `paths`.
+
+        Returns the paths that were taken over.
+
+        Raises:
+            UnknownRun: there is none of this name.
+            RightsDenied: something would land outside of the folder.
+        """
+        return await self._link.ask(TakeOver(session, tuple(paths) if paths is not None else None))
+
+    async def agent_status(self) -> AgentStatus:
+        """The agent that this engine talks to."""
+        return await self._link.ask(GetStatus())
+
+    async def stop_agent(self) -> None:
+        """End the agent with all its runs and sessions."""
+        try:
+            await self._link.ask(StopAgent())
+        except AgentUnavailable:
+            # It went before it could answer.
+            return
+
+    def _completed(self, request: RunRequest) -> RunRequest:
+        """The request with what only this process knows."""
+        if request.toolchain == Toolchain():
+            toolchain = Toolchain(os.environ.get("PATH"), os.environ.get("VIRTUAL_ENV"))
+            request = replace(request, toolchain=toolchain)
+        if request.requester == "python":
+            request = replace(request, requester=self._principal)
+        return request
+
+
+class Run:
+    """One run, as its caller follows it.
+
+    `released` tells that nothing has to be ended when it is left: it is over or detached.
+    """
+
+    def __init__(self, link: Link, run_id: str) -> None:
+        self.id = run_id
+        self.released = False
+        self._link = link
+
+    async def events(self, from_seq: int = 0) -> AsyncIterator[Event]:
+        """The run's events in order, from any point on, until its end.
+
+        A reader may be as slow as it likes: what it has not asked for waits with the agent.
+        """
+        while True:
+            batch = await self._link.ask(ReadEvents(self.id, from_seq, _BATCH_BYTES))
+            for event in batch.events:
+                from_seq = event.seq + 1
+                if event.type == "finished":
+                    self.released = True
+                yield event
+            if not batch.events or batch.events[-1].type == "finished":
+                return
+
+    async def result(self) -> RunResult:
+        """Wait for the end."""
+        state = await self._link.ask(WaitRun(self.id))
+        if state.result is None:
+            raise InvalidRequest(f"The run {self.id} has no result.")
+        self.released = True
+        return state.result
+
+    async def cancel(self) -> None:
+        """End the run. Returns when none of its processes is left."""
+        await self._link.ask(CancelRun(self.id))
+        self.released = True
+
+    async def detach(self) -> None:
+        """Let the run go on when the block or the engine is left."""
+        await self._link.ask(DetachRun(self.id))
+        self.released = True
+
+    async def answer(self, call_id: str, value: Any) -> None:
+        """Answer a `HostCall` with a JSON value.
+
+        Raises:
+            InvalidRequest: no such call is outstanding.
+        """
+        await self._link.ask(AnswerCall(self.id, call_id, value))
+
+    async def refuse(self, call_id: str, message: str) -> None:
+        """Answer a `HostCall` with an error, which the program sees as an exception.
+
+        Raises:
+            InvalidRequest: no such call is outstanding.
+        """
+        await self._link.ask(AnswerCall(self.id, call_id, message, failed=True))

@@ -1,0 +1,55 @@
+"""Running code from a plain script, without `async`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from kowalski.engine import Engine
+from kowalski.model.run import Limits, RunRequest, Workspace
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from kowalski.model.event import RunResult
+
+
+def run(
+    code: str,
+    language: str = "python",
+    *,
+    session: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    timeout_s: float | None = None,
+    stdin: str | None = None,
+) -> RunResult:
+    """Run code in a sandbox and wait for its end.
+
+    Args:
+        code: what to run.
+        language: a language or an alias of one.
+        session: the session to run in; what it defines is there for later runs in it.
+        folder: a folder that the code can read.
+        timeout_s: seconds of execution; the device's default if left out.
+        stdin: what the program reads.
+
+    Raises:
+        KowalskiError: nothing was run. A program that fails does not raise: see
+            `RunResult.check`.
+    """
+    workspace = Workspace(str(folder)) if folder is not None else None
+    request = RunRequest(
+        language=language,
+        code=code,
+        session=session,
+        workspace=workspace,
+        limits=Limits(wall_s=timeout_s),
+        stdin=stdin,
+    )
+
+    async def ask() -> RunResult:
+        async with Engine() as engine:
+            return await engine.run(request)
+
+    return anyio.run(ask)

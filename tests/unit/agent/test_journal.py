@@ -1,0 +1,194 @@
+"""The journal: what it has said to be on disk is there, whatever happens next."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kowalski.agent import run_table
+from kowalski.agent.journal import Journal
+from kowalski.errors import AgentUnavailable, UnknownRun
+from kowalski.model.event import Finished, Output, OutputTotals
+from kowalski.model.run import Origin, RunRequest, Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUEST = RunRequest(
+    language="py",
+    code="print(1)",
+    session="s",
+    workspace=Workspace("/w"),
+    origin=Origin("notes.md"),
+    requester="test",
+)
+
+
+async def note(journal: Journal, run_id: str, owner: str = "me", at: float = 1.0) -> None:
+    journal.write(
+        partial(
+            run_table.insert_run,
+            run_id=run_id,
+            owner=owner,
+            request=REQUEST,
+            language="python",
+            device="here",
+            queued_at=at,
+        )
+    )
+
+
+async def finish(journal: Journal, run_id: str, *, kept: int = 0, at: float | None = None) -> None:
+    finished = Finished(
+        seq=9, run_id=run_id, status="ok", exit_code=0, output=OutputTotals(kept_bytes=kept)
+    )
+    when = time.time() if at is None else at
+    journal.write(partial(run_table.finish_run, finished=finished, at=when))
+
+
+async def test_a_run_is_kept_with_who_asked_for_what_and_how_it_ended(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "abc1")
+        journal.write(partial(run_table.mark_started, run_id="abc1", at=2.0))
+        await finish(journal, "abc1")
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        record = await journal.read(partial(run_table.run_record, run_id="abc"))
+    assert (record.run_id, record.requester, record.language) == ("abc1", "test", "python")
+    assert (record.session, record.workspace, record.document) == ("s", "/w", "notes.md")
+    assert (record.code, record.device, record.started_at) == ("print(1)", "here", 2.0)
+    assert record.status == "ok"
+    assert record.finished is not None
+
+
+async def test_the_first_ending_of_a_run_stands(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "a")
+        await finish(journal, "a")
+        lost = Finished(seq=10, run_id="a", status="lost")
+        journal.write(partial(run_table.finish_run, finished=lost, at=5.0))
+        record = await journal.read(partial(run_table.run_record, run_id="a"))
+    assert record.status == "ok"
+
+
+async def test_an_ambiguous_or_unknown_id_is_refused(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "ab1")
+        await note(journal, "ab2")
+        for run_id, what in (("ab", "More than one"), ("zz", "No run")):
+            with pytest.raises(UnknownRun, match=what):
+                await journal.read(partial(run_table.run_record, run_id=run_id))
+
+
+async def test_runs_of_an_agent_that_died_are_interrupted_and_ones_own_are_not(
+    tmp_path: Path,
+) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "running", owner="dead")
+        journal.write(partial(run_table.mark_started, run_id="running", at=2.0))
+        await note(journal, "queued", owner="dead")
+        await note(journal, "mine", owner="me")
+        ended = journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0))
+        records = {
+            run_id: await journal.read(partial(run_table.run_record, run_id=run_id))
+            for run_id in ("running", "queued", "mine")
+        }
+    assert ended == 2
+    assert records["mine"].status == "queued"
+    running, queued = records["running"].finished, records["queued"].finished
+    assert running is not None
+    assert queued is not None
+    assert (running.status, queued.status) == ("interrupted", "interrupted")
+    assert "may have had effects" in (running.reason or "")
+    assert "before it began" in (queued.reason or "")
+
+
+@pytest.mark.parametrize("limit", [4, 5, 7, 100])
+async def test_output_is_read_in_pieces_that_join_to_the_whole(tmp_path: Path, limit: int) -> None:
+    texts = ["eins ", "zwei é", "ü€𝄞" * 3, "\n", "fünf"]
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "a")
+        start = 0
+        for seq, text in enumerate(texts):
+            event = Output(seq=seq, stream="stdout" if seq % 2 else "stderr", text=text)
+            journal.write(partial(run_table.append_event, run_id="a", event=event, start=start))
+            start += len(text.encode())
+        pieces, offset = [], 0
+        while True:
+            piece = await journal.read(
+                partial(run_table.output_slice, run_id="a", offset=offset, limit=limit)
+            )
+            assert len(piece.text.encode()) <= limit
+            assert piece.total_bytes == start
+            pieces.append(piece.text)
+            if piece.next_offset is None:
+                break
+            offset = piece.next_offset
+    assert "".join(pieces) == "".join(texts)
+
+
+async def test_old_runs_and_the_oldest_beyond_the_total_are_forgotten(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        for number, run_id in enumerate(("oldest", "middle", "newest")):
+            await note(journal, run_id, at=float(number))
+            await finish(journal, run_id, kept=100, at=1000.0 + number)
+        await note(journal, "live", at=-1.0)
+        too_much = partial(run_table.expired, before=0.0, keep_bytes=200)
+        too_old = partial(run_table.expired, before=1002.0, keep_bytes=1000)
+        assert await journal.read(too_much) == ["oldest"]
+        assert sorted(await journal.read(too_old)) == ["middle", "oldest"]
+
+
+async def test_a_run_is_forgotten_some_events_at_a_time(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "a")
+        for seq in range(5):
+            event = Output(seq=seq, stream="stdout", text="x")
+            journal.write(partial(run_table.append_event, run_id="a", event=event, start=seq))
+        forget = partial(run_table.forget, run_id="a", most_events=2)
+        assert [journal.write(forget) for _ in range(3)] == [False, False, True]
+        assert await journal.read(partial(run_table.recent_runs, limit=9)) == []
+
+
+async def test_a_file_that_is_no_journal_is_moved_aside_and_a_new_one_begun(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j.sqlite"
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 50)
+    async with Journal(path) as journal:
+        await note(journal, "a")
+    assert len(list(tmp_path.glob("j.sqlite.broken-*"))) == 1
+
+
+async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(AgentUnavailable, match="schema 999"):
+        async with Journal(path):
+            pass
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (999,)
+    connection.close()
+
+
+async def test_the_journal_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite"):
+        assert stat.S_IMODE((tmp_path / "j.sqlite").stat().st_mode) == 0o600
+
+
+async def test_an_operation_that_fails_is_told_to_whoever_asked_and_to_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "a")
+        with pytest.raises(AgentUnavailable):
+            await note(journal, "a")
+        await note(journal, "b")
+        left = await journal.read(partial(run_table.recent_runs, limit=9))
+    assert {record.run_id for record in left} == {"a", "b"}

@@ -1,0 +1,105 @@
+"""A live run: every reader gets every event, and nobody grows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from kowalski.agent.blobs import Blobs
+from kowalski.agent.journal import Journal
+from kowalski.agent.live_run import MEMORY_BYTES, LiveRun
+from kowalski.model.event import Event, Finished, Output, Started
+from kowalski.model.run import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+STARTED = Started(
+    seq=0,
+    run_id="r",
+    at=0.0,
+    language="python",
+    interpreter="python3",
+    device="here",
+    sandbox="L2",
+    session=None,
+    fresh=True,
+)
+FINISHED = Finished(seq=0, run_id="r", status="ok", exit_code=0)
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[LiveRun]:
+    folder = tmp_path / "blobs"
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        request = RunRequest(language="python", code="")
+        yield LiveRun("r", request, journal, Blobs(folder), 64 * MEMORY_BYTES)
+
+
+async def everything(run: LiveRun, max_bytes: int = 65536) -> list[Event]:
+    events: list[Event] = []
+    while batch := await run.read(len(events), max_bytes):
+        events.extend(batch)
+        if isinstance(batch[-1], Finished):
+            break
+    return events
+
+
+async def test_a_reader_that_comes_late_reads_what_memory_has_let_go_of(run: LiveRun) -> None:
+    run.begin(STARTED)
+    line = b"x" * 1023 + b"\n"
+    for _ in range(5 * MEMORY_BYTES // len(line)):
+        await checkpoint()
+        run.output("stdout", line)
+    run.finish(FINISHED)
+    events = await everything(run)
+    assert [event.seq for event in events] == list(range(len(events)))
+    printed = "".join(event.text for event in events if isinstance(event, Output))
+    assert len(printed) == 5 * MEMORY_BYTES
+    result = run.result()
+    assert result.truncated
+    assert len(result.stdout) < MEMORY_BYTES
+    assert result.output.kept_bytes == 5 * MEMORY_BYTES
+
+
+async def test_small_pieces_that_come_together_become_few_events(run: LiveRun) -> None:
+    run.begin(STARTED)
+    for _ in range(10_000):
+        run.output("stdout", b"ab")
+    run.output("stderr", b"!")
+    run.output("stdout", b"cd")
+    run.finish(FINISHED)
+    outputs = [event for event in await everything(run) if isinstance(event, Output)]
+    assert len(outputs) < 10
+    assert [event.stream for event in outputs][-2:] == ["stderr", "stdout"]
+    assert "".join(e.text for e in outputs) == "ab" * 10_000 + "!cd"
+
+
+async def test_a_character_that_arrives_in_pieces_is_whole(run: LiveRun) -> None:
+    run.begin(STARTED)
+    for byte in "é𝄞".encode():
+        run.output("stdout", bytes([byte]))
+    run.output("stdout", b"\xc3")
+    run.finish(FINISHED)
+    assert run.result().stdout == "é𝄞\ufffd"
+
+
+async def test_readers_wait_for_what_is_to_come(run: LiveRun) -> None:
+    seen: list[list[Event]] = []
+
+    async def follow() -> None:
+        seen.append(await everything(run))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(follow)
+        run.begin(STARTED)
+        run.output("stdout", b"one")
+        run.finish(FINISHED)
+    assert len(seen) == 3
+    assert all(events == seen[0] for events in seen)
+    assert [event.type for event in seen[0]] == ["started", "output", "finished"]
