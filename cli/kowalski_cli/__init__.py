@@ -1,0 +1,1 @@
+"""The `kowalski` command: a face over the engine."""

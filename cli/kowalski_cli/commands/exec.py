@@ -1,0 +1,154 @@
+"""`kowalski exec`: run a piece of code."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kowalski.errors import InvalidRequest, RightsDenied
+from kowalski.model.run import Limits, Origin, RunRequest, Workspace
+from kowalski_cli import exit_codes
+from kowalski_cli.arguments import from_stdin, with_examples, with_json, with_run_options
+from kowalski_cli.event_lines import EventLines
+from kowalski_cli.follow import follow
+from kowalski_cli.interruption import interruptible
+from kowalski_cli.live_screen import LiveScreen
+from kowalski_cli.pass_through import PassThrough
+from kowalski_cli.screen import Screen, note
+from kowalski_cli.talk import REQUESTER, talk
+from kowalski_cli.workspace import granted_environment, workspace_root
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from kowalski.engine import Engine
+
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_BY_SUFFIX: Final = {
+    ".py": "python",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".cjs": "javascript",
+    ".sh": "bash",
+    ".bash": "bash",
+}
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Say which arguments there are."""
+    parser.add_argument("file", nargs="?", help="a file with code; by default stdin")
+    parser.add_argument("-c", "--code", help="the code itself")
+    parser.add_argument("-l", "--language", metavar="LANG", help="its language, such as python")
+    parser.add_argument("-s", "--session", metavar="NAME", help="a session, which remembers")
+    with_run_options(parser)
+    parser.add_argument("--stdin-file", metavar="FILE", help="what it reads on stdin; - for ours")
+    parser.add_argument(
+        "--no-workspace", action="store_true", help="do not show it the folder that we are in"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="let it change that folder, where that was granted"
+    )
+    with_json(parser, "print each event as a line of JSON")
+    with_examples(
+        parser,
+        ("kowalski exec -l python -c 'print(6 * 7)'", "run it and forget it"),
+        ("kowalski exec report.py", "a file; its name tells the language"),
+        ("echo 'ls | wc -l' | kowalski exec -l bash", "code from stdin"),
+        ("kowalski exec -l python -s work -c 'x = 41'", "a session remembers x"),
+    )
+
+
+def perform(arguments: Namespace) -> int:
+    """Run it; the exit code is the program's own."""
+    request = _request(arguments)
+    return talk(partial(_execute, request=request, as_json=arguments.json))
+
+
+async def _execute(engine: Engine, request: RunRequest, *, as_json: bool) -> int:
+    live = LiveScreen(Screen())
+    listener = EventLines(live) if as_json else PassThrough(live)
+    async with interruptible() as interruption:
+        finished = await follow(engine, request, interruption, listener.hear)
+        return exit_codes.of_program(finished)
+    return exit_codes.CANCELLED
+
+
+def _request(arguments: Namespace) -> RunRequest:
+    if arguments.file is not None and arguments.code is not None:
+        raise InvalidRequest("There is a file and also -c: give one of them.")
+    if arguments.write and arguments.no_workspace:
+        raise InvalidRequest("Without a workspace there is nothing to write to: drop --write.")
+    workspace = None if arguments.no_workspace else _workspace(write=arguments.write)
+    return RunRequest(
+        language=_language(arguments),
+        code=_code(arguments),
+        session=arguments.session,
+        workspace=workspace,
+        network=not arguments.no_net,
+        limits=Limits(wall_s=arguments.timeout),
+        stdin=_stdin(arguments),
+        env=granted_environment(workspace.root) if workspace else {},
+        origin=Origin(str(Path(arguments.file).absolute())) if arguments.file else None,
+        device=arguments.device,
+        requester=REQUESTER,
+    )
+
+
+def _language(arguments: Namespace) -> str:
+    known = arguments.language or _BY_SUFFIX.get(Path(arguments.file or "").suffix.lower())
+    if known is None:
+        raise InvalidRequest("Which language is it? Say so, for example: -l python")
+    return str(known)
+
+
+def _code(arguments: Namespace) -> str:
+    if arguments.code is not None:
+        return str(arguments.code)
+    if arguments.file is not None:
+        return _text(Path(arguments.file))
+    if arguments.stdin_file == "-":
+        raise InvalidRequest("stdin cannot be both code and input: give the code with -c.")
+    if sys.stdin.isatty():
+        note("Reading code from the terminal. Ctrl-D ends it.")
+    return _decoded(from_stdin(_MOST_BYTES), "stdin")
+
+
+def _stdin(arguments: Namespace) -> str | None:
+    if arguments.stdin_file is None:
+        return None
+    if arguments.stdin_file == "-":
+        return _decoded(from_stdin(_MOST_BYTES), "stdin")
+    return _text(Path(arguments.stdin_file))
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return _decoded(file.read(_MOST_BYTES + 1), str(path))
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _decoded(content: bytes, name: str) -> str:
+    if len(content) > _MOST_BYTES:
+        raise InvalidRequest(
+            f"{name} has over {_MOST_BYTES // 1024 // 1024} MB, the most there is."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidRequest(f"{name}, line {line}: not UTF-8; only text can be passed.") from error
+
+
+def _workspace(*, write: bool) -> Workspace | None:
+    try:
+        root = workspace_root(Path())
+    except RightsDenied as error:
+        if write:
+            raise
+        note(f"{error.user_message.split('. ')[0]}; the code runs without seeing a folder.")
+        return None
+    return Workspace(root, "write" if write else "read")

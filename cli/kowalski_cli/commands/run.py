@@ -1,0 +1,128 @@
+"""`kowalski run`: run the code blocks of a document."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from kowalski.documents.document import read
+from kowalski.documents.plan import plan
+from kowalski.errors import InvalidRequest
+from kowalski_cli import exit_codes
+from kowalski_cli.arguments import with_examples, with_json, with_run_options
+from kowalski_cli.diagnostics import tell_diagnostics, unheeded
+from kowalski_cli.document_report import DocumentReport
+from kowalski_cli.document_run import Choices, DocumentRun
+from kowalski_cli.document_story import Remark
+from kowalski_cli.event_lines import EventLines, json_line
+from kowalski_cli.interruption import interruptible
+from kowalski_cli.live_screen import LiveScreen
+from kowalski_cli.screen import Screen, note
+from kowalski_cli.talk import talk
+from kowalski_cli.workspace import granted_environment, workspace_root
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from kowalski.documents.document import Document
+    from kowalski.documents.plan import Plan
+    from kowalski.engine import Engine
+    from kowalski.model.block import Diagnostic
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Say which arguments there are."""
+    parser.add_argument("file", help="a Markdown document")
+    parser.add_argument(
+        "-b", "--block", metavar="NAME|N", help="only this block, and what it needs"
+    )
+    parser.add_argument("--until", metavar="NAME|N", help="all blocks up to this one")
+    parser.add_argument(
+        "-s", "--session", metavar="NAME", help="in a session that lives on (its files read-only)"
+    )
+    parser.add_argument(
+        "--keep-files", action="store_true", help="keep what blocks change in the folder"
+    )
+    parser.add_argument("--keep-going", action="store_true", help="go on after a block that failed")
+    with_run_options(parser)
+    parser.add_argument("--plain", action="store_true", help="no colours, no progress line")
+    with_json(parser, "print each event as a line of JSON")
+    with_examples(
+        parser,
+        ("kowalski run notes.md", "every block, in order"),
+        ("kowalski run notes.md --block plot", "one block, after those that it needs"),
+        ("kowalski run notes.md --keep-files", "keep the files that it writes"),
+        ("kowalski run notes.md --session work", "remember everything for later"),
+    )
+
+
+def perform(arguments: Namespace) -> int:
+    """Run the document."""
+    if arguments.keep_files and arguments.session:
+        raise InvalidRequest(
+            "A session that lives on sees its folder read-only, so there is nothing to keep: drop "
+            "--keep-files or --session."
+        )
+    path = Path(arguments.file)
+    document = anyio.run(read, path)
+    chosen = plan(document, block=arguments.block, until=arguments.until)
+    diagnostics = (*document.warnings, *unheeded(chosen.blocks))
+    if arguments.json:
+        for one in diagnostics:
+            sys.stdout.write(json_line(_remark(one)))
+    else:
+        tell_diagnostics(document, diagnostics, plain=arguments.plain)
+    if not chosen.blocks:
+        note(f"No block of {path} runs. To see why: kowalski blocks {path}")
+        return exit_codes.OK
+    root = workspace_root(path.parent)
+    choices = Choices(
+        root=root,
+        env=granted_environment(root),
+        session=arguments.session,
+        timeout_s=arguments.timeout,
+        device=arguments.device,
+        network=not arguments.no_net,
+        keep_files=arguments.keep_files,
+        keep_going=arguments.keep_going,
+    )
+    return talk(
+        partial(
+            _run,
+            document=document,
+            chosen=chosen,
+            choices=choices,
+            screen=Screen(plain=arguments.plain),
+            as_json=arguments.json,
+        ),
+        plain=arguments.plain,
+    )
+
+
+async def _run(
+    engine: Engine,
+    document: Document,
+    chosen: Plan,
+    choices: Choices,
+    screen: Screen,
+    *,
+    as_json: bool,
+) -> int:
+    live = LiveScreen(screen)
+    async with interruptible() as interruption, anyio.create_task_group() as tasks:
+        listener = EventLines(live) if as_json else DocumentReport(live, document, tasks)
+        return await DocumentRun(engine, document, chosen, choices, listener, interruption).run()
+    return exit_codes.CANCELLED
+
+
+def _remark(diagnostic: Diagnostic) -> Remark:
+    return Remark(
+        line=diagnostic.line,
+        column=diagnostic.column,
+        message=diagnostic.message,
+        severity=diagnostic.severity,
+    )

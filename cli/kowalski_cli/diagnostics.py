@@ -1,0 +1,41 @@
+"""What is wrong with a document, told as compilers do."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from kowalski.model.block import Diagnostic
+from kowalski_cli.screen import to_stderr
+from kowalski_cli.style import style_of
+from kowalski_cli.terminal_text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kowalski.documents.document import Document
+    from kowalski.model.block import CodeBlock
+
+
+def tell_diagnostics(
+    document: Document, diagnostics: Iterable[Diagnostic], *, plain: bool = False
+) -> None:
+    """Say on stderr what is wrong, a line each: `notes.md:12:3: warning: ...`."""
+    style = style_of(sys.stderr, plain=plain)
+    for one in diagnostics:
+        paint = style.bad if one.severity == "error" else style.caution
+        place = style.bold(one_line(f"{document.name}:{one.line}:{one.column}:"))
+        to_stderr(f"{place} {paint(f'{one.severity}:')} {one_line(one.message)}\n")
+
+
+def unheeded(blocks: Iterable[CodeBlock]) -> list[Diagnostic]:
+    """What blocks ask for and a run in a terminal does not give them."""
+    told = []
+    for block in blocks:
+        if block.attributes.background:
+            message = "`background` is not heeded here: the next block waits for this one"
+            told.append(Diagnostic(block.start_line, block.column, message))
+        if block.attributes.check == "exact":
+            message = "`check=exact` is not heeded here: the block only has to succeed"
+            told.append(Diagnostic(block.start_line, block.column, message))
+    return told

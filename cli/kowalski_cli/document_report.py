@@ -1,0 +1,197 @@
+"""What a person sees of a document's run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from kowalski_cli.gutter import Gutter
+from kowalski_cli.program_error import ending, hint_line, traceback_lines
+from kowalski_cli.progress import Progress
+from kowalski_cli.quantity import count, duration, size
+from kowalski_cli.table import Column, table
+from kowalski_cli.terminal_text import TerminalText, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyio.abc import TaskGroup
+
+    from kowalski.documents.document import Document
+    from kowalski.model.event import Event, Finished, ProgramError
+    from kowalski.model.session import Change
+    from kowalski_cli.document_story import BlockBegins, BlockSkipped, DocumentRan, Told
+    from kowalski_cli.live_screen import LiveScreen
+
+_INDENT: Final = "  "
+_MOST_CHANGES: Final = 20
+_MARKS: Final = {"added": "+", "modified": "~", "deleted": "-"}
+
+
+class DocumentReport:
+    """Writes a run of a document, live: a header for each block, its output, and a summary."""
+
+    def __init__(self, live: LiveScreen, document: Document, tasks: TaskGroup) -> None:
+        self._live = live
+        self._progress = Progress(live, tasks)
+        self._style = live.screen.style
+        self._document = document
+        self._gutter = Gutter(self._style)
+        self._name = shlex.quote(document.name)
+        self._dot = f" {self._style.sign('dot')} "
+        self._block = 0
+        self._any = False
+
+    async def hear(self, told: Told | Event) -> None:
+        """Write what has happened."""
+        if told.type in ("finished", "refused"):
+            await self._progress.end()
+        if told.type == "block":
+            await self._begin(told)
+        elif told.type == "output":
+            await self._live.write(self._gutter.output(told.stream, told.text))
+        elif told.type == "artifact":
+            run_id = told.id.rpartition("-")[0]
+            await self._note(
+                f"{one_line(told.name)} ({size(told.size)})",
+                f"kowalski runs show {run_id[:8]} --save DIR",
+            )
+        elif told.type == "finished":
+            await self._end(told)
+        elif told.type == "skipped":
+            await self._skip(told)
+        elif told.type == "refused":
+            sign = self._style.sign("failed")
+            error = self._style.bad(f"{sign} {one_line(told.message)}")
+            await self._live.write(f"{self._gutter.end()}{_INDENT}{error}\n")
+        elif told.type == "summary":
+            await self._summarise(told)
+
+    async def _begin(self, block: BlockBegins) -> None:
+        style = self._style
+        self._block = block.index
+        self._gutter = Gutter(style)
+        title = style.bold(f"{style.sign('block')} {block.position}/{block.total} {_name(block)}")
+        gap = "\n" if self._any else ""
+        self._any = True
+        place = self._place(block)
+        await self._live.write(f"{gap}{title}{style.dim(place)}\n")
+        self._progress.begin(f"{_name(block)}{place}{self._dot}Ctrl-C ends it")
+
+    async def _skip(self, skipped: BlockSkipped) -> None:
+        style = self._style
+        gap = "\n" if self._any else ""
+        self._any = True
+        sign = f"{style.sign('skipped')} {skipped.position}/{skipped.total} {_name(skipped)}"
+        await self._live.write(
+            f"{gap}{style.dim(sign + self._place(skipped))}\n{_INDENT}skipped: {skipped.reason}\n"
+        )
+
+    def _place(self, block: BlockBegins | BlockSkipped) -> str:
+        language = f"{self._dot}{block.language}" if block.name else ""
+        return f"{language}{self._dot}line {block.start_line}"
+
+    async def _note(self, text: str, besides: str = "") -> None:
+        style = self._style
+        besides = f"  {style.dim(besides)}" if besides else ""
+        await self._live.write(f"{self._gutter.end()}{_INDENT}{style.name(text)}{besides}\n")
+
+    async def _end(self, finished: Finished) -> None:
+        style = self._style
+        lines = []
+        if finished.value is not None:
+            value = TerminalText(colour=style.colour).clean(finished.value).splitlines() or [""]
+            sign = style.sign("value")
+            lines.append(f"{style.dim(sign)} {value[0]}")
+            lines += [f"{' ' * len(sign)} {line}" for line in value[1:]]
+        if finished.status != "ok":
+            lines += self._error(finished)
+        lines += [style.dim(f"note: {one_line(note)}") for note in finished.notes]
+        text = "".join(f"{_INDENT}{line}\n" for line in lines)
+        await self._live.write(self._gutter.end() + text)
+
+    def _error(self, finished: Finished) -> list[str]:
+        style, error = self._style, finished.error
+        headline = ending(finished) or f"exit code {finished.exit_code}"
+        lines = [style.bad(f"{style.sign('failed')} {headline}")]
+        if error is not None:
+            lines += self._where(error)
+            if error.hint:
+                lines.append(f"{_INDENT}{hint_line(error.hint, style)}")
+        return lines
+
+    def _where(self, error: ProgramError) -> list[str]:
+        style, document = self._style, self._document
+        block = document.blocks[self._block - 1]
+        lines = []
+        if error.line is not None and 0 < error.line <= block.code.count("\n") + 1:
+            line, column = document.locate(block, error.line, error.column or 1)
+            place = f"{document.name}:{line}" + (f":{column}" if error.column else "")
+            lines.append(f"{_INDENT}{style.dim('at')} {one_line(place)}")
+            bar = style.dim(f"{line} {style.sign('bar')}")
+            lines.append(f"{_INDENT}{bar} {one_line(document.lines[line - 1])}")
+        trace = traceback_lines(error.traceback)
+        if sum(line.startswith("  File ") for line in trace) > 1:
+            lines += [_INDENT + style.dim(line) for line in trace[1:-1]]
+        return lines
+
+    async def _summarise(self, ran: DocumentRan) -> None:
+        style = self._style
+        if ran.failed:
+            head = style.bad(f"{style.sign('failed')} {count(ran.failed, 'block')} failed")
+            parts = [head, f"{ran.ok} ok"]
+        else:
+            parts = [style.good(f"{style.sign('ok')} {count(ran.ok, 'block')} ok")]
+        parts += [f"{ran.tolerated} allowed to fail"] if ran.tolerated else []
+        parts += [f"{ran.skipped} skipped"] if ran.skipped else []
+        parts += [f"{ran.not_run} not run"] if ran.not_run else []
+        parts.append(duration(ran.duration_ms / 1000))
+        parts += [f"sandbox {ran.sandbox}"] if ran.sandbox else []
+        lines = [self._dot.join(parts), *self._manual(ran), *self._changes(ran)]
+        gap = "\n" if self._any else ""
+        await self._live.write(gap + "".join(f"{line}\n" for line in lines))
+
+    def _manual(self, ran: DocumentRan) -> list[str]:
+        if not ran.manual:
+            return []
+        command = self._style.name(f"kowalski run {self._name} --block {ran.manual[0]}")
+        return [f"{count(len(ran.manual), 'manual block')} left out; to run one: {command}"]
+
+    def _changes(self, ran: DocumentRan) -> list[str]:
+        style = self._style
+        if ran.changes_lost:
+            return ["The sandbox was ended: what was changed in the folder is lost."]
+        if not ran.changes:
+            return []
+        if ran.kept is None:
+            head = "Changed in the sandbox, and gone with it:"
+            tail = [f"To keep it: {style.name(f'kowalski run {self._name} --keep-files')}"]
+        else:
+            head = f"Changed, and kept in {ran.folder}:"
+            lost = [change.path for change in ran.changes if change.path not in ran.kept]
+            tail = [style.caution(f"Not kept: {one_line(path)}") for path in lost[:_MOST_CHANGES]]
+        return ["", head, *self._listed(ran.changes), *tail]
+
+    def _listed(self, changes: Sequence[Change]) -> list[str]:
+        style = self._style
+        paints = {"+": style.good, "~": style.caution, "-": style.bad}
+        columns = (
+            Column("", paint=lambda mark: paints[mark](mark)),
+            Column("", flexible=True),
+            Column("", right=True, paint=style.dim),
+        )
+        rows = [
+            (
+                _MARKS[change.kind],
+                one_line(change.path),
+                "" if change.size is None else size(change.size),
+            )
+            for change in changes[:_MOST_CHANGES]
+        ]
+        lines = table(columns, rows, style, self._live.screen.width, indent=_INDENT)[1:]
+        more = len(changes) - len(rows)
+        return [*lines, f"{_INDENT}{style.sign('more')} and {more} more"] if more else lines
+
+
+def _name(block: BlockBegins | BlockSkipped) -> str:
+    return one_line(block.name) if block.name else block.language

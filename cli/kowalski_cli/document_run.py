@@ -1,0 +1,232 @@
+"""Running the blocks of a document, one after another, in one sandbox."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from kowalski.errors import (
+    Busy,
+    InvalidRequest,
+    LanguageUnavailable,
+    NoDeviceAvailable,
+    RightsDenied,
+    SandboxUnavailable,
+    UnknownRun,
+    UnsupportedLanguage,
+)
+from kowalski.model.block import NO_SESSION
+from kowalski.model.run import Limits, Origin, RunRequest, Workspace
+from kowalski_cli import exit_codes
+from kowalski_cli.document_story import BlockBegins, BlockRefused, BlockSkipped, DocumentRan
+from kowalski_cli.follow import follow
+from kowalski_cli.talk import REQUESTER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kowalski.documents.document import Document
+    from kowalski.documents.plan import Plan
+    from kowalski.engine import Engine
+    from kowalski.model.block import CodeBlock
+    from kowalski.model.event import Event
+    from kowalski.model.session import Change
+    from kowalski_cli.document_story import Told
+    from kowalski_cli.interruption import Interruption
+
+
+_REFUSALS: Final = (
+    Busy,
+    InvalidRequest,
+    LanguageUnavailable,
+    NoDeviceAvailable,
+    RightsDenied,
+    SandboxUnavailable,
+    UnsupportedLanguage,
+)
+"""What keeps one block from running, and perhaps not the next."""
+
+
+class Listener(Protocol):
+    """Is told of everything that happens: a report for people, or lines for programs."""
+
+    async def hear(self, told: Told | Event) -> None:
+        """Take in what has happened."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """How a document is run.
+
+    Attributes:
+        root: the folder that its blocks see.
+        env: variables that they get.
+        session: one that lives on, read-only; None for one that ends with the run and whose
+            changes stay in an overlay.
+        timeout_s, device: for every block; None for what each block says.
+        keep_files: take the changes over into the folder.
+        keep_going: go on after a failure with what does not need it.
+    """
+
+    root: str
+    env: Mapping[str, str]
+    session: str | None
+    timeout_s: float | None
+    device: str | None
+    network: bool
+    keep_files: bool
+    keep_going: bool
+
+
+class DocumentRun:
+    """One run of a document's blocks. They share a sandbox and its files across languages."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        document: Document,
+        plan: Plan,
+        choices: Choices,
+        listener: Listener,
+        interruption: Interruption,
+    ) -> None:
+        self._engine = engine
+        self._document = document
+        self._blocks = plan.blocks
+        self._manual = tuple(_called(left.block) for left in plan.left_out if left.block.runnable)
+        self._choices = choices
+        self._listener = listener
+        self._interruption = interruption
+        self._session = choices.session or f"run-{time.time_ns():x}"
+        self._missing: set[str] = set()
+        self._exit_code = exit_codes.OK
+        self._ended = {"ok": 0, "failed": 0, "tolerated": 0, "skipped": 0}
+        self._sandbox = ""
+
+    async def run(self) -> int:
+        """Run the blocks, with the listener told of everything. Returns the exit code.
+
+        Raises:
+            KowalskiError: a block could not be begun.
+        """
+        began = time.monotonic()
+        for position, block in enumerate(self._blocks, 1):
+            if self._interruption.heard or (self._exit_code and not self._choices.keep_going):
+                break
+            missing = next((n for n in block.attributes.needs if n in self._missing), None)
+            if missing is not None:
+                await self._skip(block, position, missing)
+            else:
+                await self._run_block(block, position)
+        await self._summarise(time.monotonic() - began)
+        return self._exit_code
+
+    async def _run_block(self, block: CodeBlock, position: int) -> None:
+        await self._listener.hear(
+            BlockBegins(
+                index=block.index,
+                position=position,
+                total=len(self._blocks),
+                name=block.name,
+                language=str(block.language),
+                start_line=block.start_line,
+                end_line=block.end_line,
+                first_line=block.first_line,
+            )
+        )
+        request = self._request(block)
+        try:
+            finished = await follow(self._engine, request, self._interruption, self._listener.hear)
+        except _REFUSALS as error:
+            self._note(block, "failed", exit_codes.of_error(error.code))
+            refused = BlockRefused(code=error.code, message=error.user_message)
+            await self._listener.hear(refused)
+        else:
+            self._sandbox = finished.sandbox or self._sandbox
+            if finished.status == "failed" and block.attributes.check == "ignore":
+                self._ended["tolerated"] += 1
+            elif finished.status == "ok":
+                self._ended["ok"] += 1
+            else:
+                self._note(block, "failed", exit_codes.of_status(finished.status))
+
+    async def _skip(self, block: CodeBlock, position: int, missing: str) -> None:
+        self._note(block, "skipped", exit_codes.FAILED)
+        await self._listener.hear(
+            BlockSkipped(
+                index=block.index,
+                position=position,
+                total=len(self._blocks),
+                name=block.name,
+                language=str(block.language),
+                start_line=block.start_line,
+                reason=f"it needs {missing}, which did not end well",
+            )
+        )
+
+    def _note(self, block: CodeBlock, how: str, exit_code: int) -> None:
+        """Note a block that did not end well. The first one's exit code is the run's."""
+        self._ended[how] += 1
+        self._exit_code = self._exit_code or exit_code
+        if block.name:
+            self._missing.add(block.name)
+
+    def _request(self, block: CodeBlock) -> RunRequest:
+        choices, attributes = self._choices, block.attributes
+        kernel = None if attributes.session == NO_SESSION else attributes.session or "main"
+        return RunRequest(
+            language=str(block.language),
+            code=block.code,
+            session=self._session,
+            session_ends=choices.session is None,
+            kernel=kernel,
+            workspace=Workspace(choices.root, "overlay" if choices.session is None else "read"),
+            network=choices.network,
+            limits=Limits(wall_s=choices.timeout_s or attributes.timeout_s),
+            env=choices.env,
+            origin=Origin(self._document.name, block.first_line, block.name),
+            device=choices.device or attributes.device,
+            requester=REQUESTER,
+        )
+
+    async def _summarise(self, took_s: float) -> None:
+        changes, lost, kept = await self._changes()
+        ended = self._ended
+        await self._listener.hear(
+            DocumentRan(
+                document=self._document.name,
+                folder=self._choices.root,
+                ok=ended["ok"],
+                failed=ended["failed"],
+                tolerated=ended["tolerated"],
+                skipped=ended["skipped"],
+                not_run=len(self._blocks) - sum(ended.values()),
+                manual=self._manual,
+                duration_ms=round(took_s * 1000, 3),
+                sandbox=self._sandbox,
+                session=self._session,
+                changes=changes,
+                changes_lost=lost,
+                kept=kept,
+            )
+        )
+
+    async def _changes(self) -> tuple[tuple[Change, ...], bool, tuple[str, ...] | None]:
+        """What was changed, whether that is lost, and what was taken over."""
+        if self._choices.session is not None or not self._sandbox:
+            return (), False, None
+        try:
+            changes = await self._engine.changes(self._session)
+            if not self._choices.keep_files or self._interruption.heard:
+                return changes, False, None
+            kept = await self._engine.take_over(self._session) if changes else ()
+        except UnknownRun:
+            return (), True, None
+        return changes, False, kept
+
+
+def _called(block: CodeBlock) -> str:
+    """What names a block on the command line."""
+    return block.name or str(block.index)

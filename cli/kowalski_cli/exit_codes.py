@@ -1,0 +1,94 @@
+"""What the exit code of `kowalski` means. These are promises: scripts rely on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kowalski.model.event import Finished
+
+OK: Final = 0
+"""All that was asked for was done."""
+
+FAILED: Final = 1
+"""A program failed, or `doctor` found that nothing can run."""
+
+MISUSED: Final = 2
+"""Arguments, a document, settings or a name that make no sense."""
+
+DENIED: Final = 3
+"""The owner of the device has not granted it."""
+
+UNABLE: Final = 4
+"""This device cannot: a language, a sandbox or a device is missing."""
+
+UNAVAILABLE: Final = 5
+"""The agent is busy or cannot be reached; the same command may succeed later."""
+
+BROKEN: Final = 70
+"""Kowalski itself failed."""
+
+TIMEOUT: Final = 124
+"""A limit of time was reached."""
+
+LOST: Final = 125
+"""The device, the agent or the session went away under the program."""
+
+CANCELLED: Final = 130
+"""Ctrl-C."""
+
+KILLED: Final = 137
+"""A limit other than time was reached, or the program killed itself."""
+
+BROKEN_PIPE: Final = 141
+"""Whoever read the output went away, as in `kowalski runs | head -1`."""
+
+_BY_ERROR: Final = {
+    "rights_denied": DENIED,
+    "language_unavailable": UNABLE,
+    "sandbox_unavailable": UNABLE,
+    "no_device_available": UNABLE,
+    "agent_unavailable": UNAVAILABLE,
+    "busy": UNAVAILABLE,
+    "kowalski_error": BROKEN,
+}
+_BY_STATUS: Final = {
+    "ok": OK,
+    "failed": FAILED,
+    "timeout": TIMEOUT,
+    "cancelled": CANCELLED,
+    "killed": KILLED,
+    "lost": LOST,
+    "interrupted": LOST,
+}
+_SIGNALS: Final = 128
+
+
+def of_error(code: str) -> int:
+    """The exit code for a `KowalskiError` with this `code`."""
+    return _BY_ERROR.get(code, MISUSED)
+
+
+def of_status(status: str) -> int:
+    """The exit code for a run that ended so, whatever its program said."""
+    return _BY_STATUS[status]
+
+
+def of_program(finished: Finished) -> int:
+    """The exit code of the program itself where it came to have one, as a shell would tell it."""
+    if finished.status not in ("ok", "failed"):
+        return of_status(finished.status)
+    if finished.signal is not None:
+        return _SIGNALS + _number(finished.signal)
+    # Systems keep the lowest byte: what is no success must not become one.
+    code = (finished.exit_code or 0) & 0xFF
+    return code or of_status(finished.status)
+
+
+def _number(signal: str) -> int:
+    # Rarely wanted, and its enumerations take a millisecond.
+    from signal import Signals
+
+    return (
+        int(Signals[signal]) if signal in Signals.__members__ else int(signal.removeprefix("SIG"))
+    )

@@ -1,0 +1,69 @@
+"""A program's output, as if the program had been started here."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kowalski_cli.program_error import program_error
+from kowalski_cli.quantity import size
+from kowalski_cli.screen import note, to_stderr
+from kowalski_cli.style import style_of
+from kowalski_cli.terminal_text import TerminalText, one_line
+
+if TYPE_CHECKING:
+    from kowalski.model.event import Artifact, Event, Finished, Stream
+    from kowalski_cli.live_screen import LiveScreen
+
+
+class PassThrough:
+    """Writes stdout to stdout and stderr to stderr: untouched, or harmless on a terminal."""
+
+    def __init__(self, live: LiveScreen) -> None:
+        self._live = live
+        self._cleaners: dict[Stream, TerminalText] = {}
+        if sys.stdout.isatty():
+            self._cleaners["stdout"] = TerminalText(colour=True)
+        if sys.stderr.isatty():
+            self._cleaners["stderr"] = TerminalText(colour=True)
+
+    async def hear(self, event: Event) -> None:
+        """Write what an event has for the person who ran it."""
+        if event.type == "output":
+            await self._output(event.stream, event.text)
+        elif event.type == "artifact":
+            await self._live.call(partial(note, _made(event)))
+        elif event.type == "finished":
+            for stream, cleaner in self._cleaners.items():
+                await self._write(stream, cleaner.rest())
+            await self._end(event)
+
+    async def _output(self, stream: Stream, text: str) -> None:
+        cleaner = self._cleaners.get(stream)
+        await self._write(stream, cleaner.clean(text) if cleaner else text)
+
+    async def _write(self, stream: Stream, text: str) -> None:
+        if stream == "stdout":
+            await self._live.write(text)
+        elif text:
+            await self._live.call(partial(to_stderr, text))
+
+    async def _end(self, finished: Finished) -> None:
+        if finished.value is not None:
+            gap = "" if self._live.screen.at_line_start else "\n"
+            cleaner = self._cleaners.get("stdout")
+            value = cleaner.clean(finished.value) + cleaner.rest() if cleaner else finished.value
+            await self._live.write(f"{gap}{value}\n")
+        lines = program_error(finished, style_of(sys.stderr))
+        await self._live.call(partial(to_stderr, "".join(f"{line}\n" for line in lines)))
+        for text in finished.notes:
+            await self._live.call(partial(note, text))
+
+
+def _made(artifact: Artifact) -> str:
+    run_id = artifact.id.rpartition("-")[0]
+    return (
+        f"it made {one_line(artifact.name)} ({size(artifact.size)}): "
+        f"kowalski runs show {run_id[:8]} --save DIR"
+    )

@@ -1,0 +1,55 @@
+"""What went wrong in a program, in its own words and with what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kowalski_cli.terminal_text import TerminalText, one_line
+
+if TYPE_CHECKING:
+    from kowalski.model.event import Finished
+    from kowalski_cli.style import Style
+
+EXIT_STATUS: Final = "ExitStatus"
+"""The type of the error of a shell that ended with another status than 0."""
+
+
+def program_error(finished: Finished, style: Style) -> list[str]:
+    """Lines that tell how a run ended, with the program's traceback; none if it ended well.
+
+    An exit status is not put into words: its number says it all.
+    """
+    error = finished.error
+    lines: list[str] = []
+    if finished.status == "failed" and error is not None and error.traceback:
+        lines += traceback_lines(error.traceback)
+    elif finished.status != "failed" or error is None or error.type != EXIT_STATUS:
+        lines += [style.bad(headline)] if (headline := ending(finished)) else []
+    if error is not None and error.hint:
+        lines.append(hint_line(error.hint, style))
+    return lines
+
+
+def ending(finished: Finished) -> str:
+    """How a run ended, in a line; empty if it ended well, or if its exit code says it all."""
+    error = finished.error
+    if finished.status == "ok":
+        return ""
+    if finished.status != "failed":
+        where = f" (in line {error.line})" if error is not None and error.line else ""
+        return one_line(f"{finished.status}: {finished.reason or 'no reason is known'}{where}")
+    if error is None:
+        return one_line(finished.reason or "")
+    if error.type == EXIT_STATUS:
+        return one_line(error.message)
+    return one_line(f"{error.type}: {error.message}" if error.message else error.type)
+
+
+def traceback_lines(traceback: str) -> list[str]:
+    """A traceback, harmless for a terminal."""
+    return TerminalText(colour=False).clean(traceback).rstrip().splitlines()
+
+
+def hint_line(hint: str, style: Style) -> str:
+    """What the person may do."""
+    return f"{style.name('help:')} {one_line(hint)}"
