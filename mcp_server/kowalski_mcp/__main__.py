@@ -1,0 +1,102 @@
+"""`python -m kowalski_mcp`: serve MCP over standard input and output."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from kowalski import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kowalski_mcp.scope import Scope
+    from kowalski_mcp.server import Level
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until the client goes. Exits with 2 for flags or a folder that cannot be used."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    # What the flags do not need is imported after them: half a second.
+    from kowalski.errors import KowalskiError
+    from kowalski_mcp.serve import scope_of, serve
+
+    try:
+        scope: Scope = scope_of(
+            folder=arguments.folder,
+            no_folder=arguments.no_folder,
+            write=arguments.write,
+            network=arguments.network,
+            answer_after_s=arguments.answer_after,
+            progress_every_s=arguments.progress_every,
+        )
+    except KowalskiError as error:
+        parser.error(error.user_message)
+    level: Level = arguments.log_level.upper()
+    try:
+        serve(scope, level)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kowalski mcp",
+        description="Serve MCP tools that run code, over standard input and output.",
+        epilog="example: claude mcp add kowalski -- kowalski mcp --folder ~/projects/notes",
+    )
+    parser.add_argument("--version", action="version", version=f"kowalski {__version__}")
+    folder = parser.add_mutually_exclusive_group()
+    folder.add_argument(
+        "--folder",
+        metavar="DIR",
+        help="the folder that code sees, read-only (default: the current one, if it may be seen)",
+    )
+    folder.add_argument("--no-folder", action="store_true", help="let code see no folder")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="let code change the folder, if the owner has granted it: kowalski allow DIR --write",
+    )
+    parser.add_argument(
+        "--no-network",
+        dest="network",
+        action="store_false",
+        help="no network, even where the owner of this device has granted it",
+    )
+    parser.add_argument(
+        "--answer-after",
+        metavar="SECONDS",
+        type=_seconds,
+        default=45.0,
+        help="answer with a handle where code takes longer (default: 45; some clients give up "
+        "after 60)",
+    )
+    parser.add_argument(
+        "--progress-every",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="note progress that often (default: 10)",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error", "critical"),
+        default="warning",
+        help="what goes to stderr (default: warning)",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(text)
+    return value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The tool that waits for a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult, ToolAnnotations
+
+from kowalski_mcp.arguments import Patience, RunId
+from kowalski_mcp.progress import follow
+from kowalski_mcp.result import execution_result
+from kowalski_mcp.scope import Scope
+from kowalski_mcp.tool import ExactTool
+
+
+def wait_tool(scope: Scope) -> ExactTool:
+    """`wait` within a scope."""
+
+    async def wait(
+        ctx: Context[Any, Any], run_id: RunId, timeout_s: Patience | None = None
+    ) -> CallToolResult:
+        """Wait for a run that was still running, and get its result.
+
+        If it is not over after timeout_s, status is still "running": call again. Cancelling this
+        call only stops the waiting.
+        """
+        patience = scope.answer_after_s if timeout_s is None else timeout_s
+        until_s = anyio.current_time() + patience
+        engine = await scope.engine.get()
+        state = await follow(engine, run_id, ctx, until_s=until_s, every_s=scope.progress_every_s)
+        return execution_result(state)
+
+    annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    return ExactTool.of(
+        wait,
+        title="Wait for a run",
+        annotations=annotations,
+        private=scope.private,
+        structured=False,
+    )
