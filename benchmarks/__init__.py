@@ -1,0 +1,1 @@
+"""The project's numbers, each beside its baseline, measured in one run: `make bench`."""
