@@ -29,7 +29,7 @@ class LazyEngine:
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
         self._open_engine = open_engine
         self._held: _Held | None = None
-        self._opening = anyio.Lock()
+        self._opening = anyio.Lock(fast_acquire=True)
         self._tasks: TaskGroup | None = None
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,8 @@ from kowalski.model.language import LANGUAGES, canonical
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from kowalski.agent.places import Places
     from kowalski.execution.languages.language import Interpreter, Language
     from kowalski.execution.sandbox.process import Program
@@ -37,11 +39,15 @@ _MAX_STDIN_BYTES: Final = 64 * MB
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What stands around code in one folder: its interpreters, and what it must not see."""
+    """What stands around code in one folder: its interpreters, and what it must not see.
+
+    `admitted` remembers what was decided in these surroundings.
+    """
 
     interpreters: dict[str, Interpreter]
     problems: dict[str, LanguageUnavailable]
     hidden: tuple[str, ...]
+    admitted: dict[Hashable, Admitted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,18 @@ class Admission:
         if interpreter is None:
             raise around.problems[language.name]
         rights = self.rights(workspace, request)
-        limits, notes = self.limits(request.limits)
-        program = language.program(interpreter)
+        key = language.name, workspace, rights, request.limits
+        decided = around.admitted.get(key)
+        if decided is None:
+            limits, notes = self.limits(request.limits)
+            program = language.program(interpreter)
+            spec = self.spec(around, workspace, rights, limits)
+            decided = Admitted(language, interpreter, program, spec, limits, notes)
+            around.admitted[key] = decided
         if request.env:
-            program = replace(program, env={**program.env, **request.env})
-        spec = self.spec(around, workspace, rights, limits)
-        return Admitted(language, interpreter, program, spec, limits, notes)
+            env = {**decided.program.env, **request.env}
+            return replace(decided, program=replace(decided.program, env=env))
+        return decided
 
     def spec(
         self,

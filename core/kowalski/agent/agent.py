@@ -190,10 +190,10 @@ class Agent:
             deadline_s=max(self.settings.maxima.wall_s, admitted.limits.wall_s),
             inputs=inputs,
         )
-        run.queue(admitted.language.name, self.owner, self.device)
         self._conductors[run_id] = conductor
         lease.runs.add(run_id)
         self._tasks.start_soon(self._conduct, conductor)
+        run.queue(admitted.language.name, self.owner, self.device)
         return run
 
     async def _conduct(self, conductor: Conductor) -> None:

@@ -191,8 +191,7 @@ class Conductor:
         )
         self._begin(workbench, kernel)
         self._clock.resume()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(warden.watch)
+        async with warden.watching():
             outcome = await kernel.run(
                 request.code,
                 label=_label(request),
@@ -202,10 +201,7 @@ class Conductor:
                 inputs=self._inputs,
             )
             self._clock.pause()
-            tasks.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                return await self._end(workbench, kernel, warden, outcome, keep=keep)
-        raise AssertionError("a task group that swallows nothing was left without a result")
+        return await self._end(workbench, kernel, warden, outcome, keep=keep)
 
     def _begin(self, workbench: Workbench, kernel: Kernel) -> None:
         self.run.begin(
@@ -225,11 +221,12 @@ class Conductor:
     async def _end(
         self, workbench: Workbench, kernel: Kernel, warden: Warden, outcome: Outcome, *, keep: bool
     ) -> Finished:
-        await warden.inspect()
-        if keep and warden.verdict is not None and not workbench.closed:
-            await workbench.sweep()
-        elif keep and outcome.exit_status is not None and not workbench.kernels:
-            await workbench.close()
+        with anyio.CancelScope(shield=True):
+            await warden.inspect()
+            if keep and warden.verdict is not None and not workbench.closed:
+                await workbench.sweep()
+            elif keep and outcome.exit_status is not None and not workbench.kernels:
+                await workbench.close()
         ending = explained(end_of(outcome, warden.verdict), self._admitted, self.run.stderr_tail())
         return Finished(
             seq=0,

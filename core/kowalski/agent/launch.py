@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import socket
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from kowalski.agent.build import build
-from kowalski.agent.connection import Connection
+from kowalski.agent.connection import PROTOCOL, Connection
 from kowalski.agent.process_end import watched
 from kowalski.errors import AgentUnavailable, by_code
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kowalski.agent.places import Places
-
-PROTOCOL: Final = 1
-"""Raised whenever an older face or agent would misunderstand a newer one."""
 
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
@@ -86,10 +85,14 @@ async def stop_running(places: Places, principal: str = "owner") -> int | None:
 
 
 async def _reach(places: Places, principal: str) -> tuple[Connection, dict[str, Any]] | None:
+    end = socket.socket(socket.AF_UNIX)
+    end.setblocking(False)
     try:
-        connection = Connection(await anyio.connect_unix(places.socket))
+        await asyncio.get_running_loop().sock_connect(end, str(places.socket))
     except (FileNotFoundError, ConnectionRefusedError):
+        end.close()
         return None
+    connection = await Connection.over(end)
     await connection.send({"principal": principal, "protocol": PROTOCOL})
     hello = await connection.receive()
     if hello is None:

@@ -11,7 +11,7 @@ import anyio
 from kowalski.agent.background import Background
 from kowalski.agent.launch import connect
 from kowalski.errors import AgentUnavailable, by_code
-from kowalski.model.json_form import from_json, to_json
+from kowalski.model.json_form import compact, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class SocketLink:
         number = next(self._numbers)
         answer = self._waiting[number] = _Answer()
         try:
-            args = to_json(message)
+            args = compact(message)
             await self._connection.send({"id": number, "op": args.pop("op"), "args": args})
             await answer.arrived.wait()
         except anyio.get_cancelled_exc_class():

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -32,7 +32,7 @@ from kowalski.model.event import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kowalski.agent.blobs import Blobs
     from kowalski.agent.journal import Journal
@@ -44,8 +44,10 @@ MEMORY_BYTES: Final = 1024 * 1024
 EVENT_BYTES: Final = 64 * 1024
 """About the most that one output event carries."""
 
+_Between: TypeAlias = Output | Artifact | HostCall
 _LOG: Final = logging.getLogger(__name__)
 _LAST_LINE_CHARACTERS: Final = 200
+_GATHER_S: Final = 0.004
 
 
 class LiveRun:
@@ -70,6 +72,7 @@ class LiveRun:
         self._blobs = blobs
         self._output_bytes = output_bytes
         self._seq = 0
+        self._unwritten: Callable[[sqlite3.Connection], None] | None = None
         self._recent: deque[tuple[Event, int]] = deque()
         self._recent_bytes = 0
         self._changed = anyio.Event()
@@ -98,8 +101,8 @@ class LiveRun:
             return
         self._kept += size
         if not self._pending:
-            # What else comes in this turn of the loop shares the transaction.
-            self._loop.call_soon(self._write_pending)
+            # What else comes soon shares the transaction; of a short run, its ending too.
+            self._loop.call_later(_GATHER_S, self._write_pending)
         self._pending_bytes += size
         if self._pending and self._pending[-1][0] == stream:
             _, earlier, earlier_size = self._pending[-1]
@@ -131,22 +134,17 @@ class LiveRun:
         self._happen(HostCall(seq=self._seq, call_id=call_id, name=name, arguments=arguments))
 
     def queue(self, language: str, owner: str, device: str) -> None:
-        """Note that the run was asked for.
-
-        Raises:
-            AgentUnavailable: the journal cannot be written, so nothing may begin.
-        """
-        self._journal.write(
-            partial(
-                run_table.insert_run,
-                run_id=self.run_id,
-                owner=owner,
-                request=self.request,
-                language=language,
-                device=device,
-                queued_at=time.time(),
-            )
+        """Note that the run was asked for: together with its beginning, if that is now."""
+        self._unwritten = partial(
+            run_table.insert_run,
+            run_id=self.run_id,
+            owner=owner,
+            request=self.request,
+            language=language,
+            device=device,
+            queued_at=time.time(),
         )
+        self._loop.call_soon(self._write_request)
 
     def begin(self, started: Started) -> None:
         """Publish that execution begins.
@@ -156,11 +154,7 @@ class LiveRun:
         """
         started = replace(started, seq=self._seq)
 
-        def operation(db: sqlite3.Connection) -> None:
-            run_table.mark_started(db, self.run_id, started.at)
-            run_table.append_event(db, self.run_id, started, 0)
-
-        self._journal.write(operation)
+        self._record(partial(run_table.begin_run, started=started))
         self._seq += 1
         self.started = started
         self._publish([(started, 0)])
@@ -175,20 +169,18 @@ class LiveRun:
         batch = self._take_pending()
         start = self._kept - sum(size for _, size in batch)
         finished = replace(finished, seq=self._seq, output=self.totals())
-        batch.append((finished, 0))
 
         def operation(db: sqlite3.Connection) -> None:
             self._append(db, batch, start)
             run_table.finish_run(db, finished, time.time())
 
         try:
-            self._journal.write(operation)
+            self._record(operation)
         except KowalskiError as error:
             notes = (*finished.notes, error.user_message)
             finished = replace(finished, notes=notes)
-            batch[-1] = (finished, 0)
         self.finished = finished
-        self._publish(batch)
+        self._publish([*batch, (finished, 0)])
         self.done.set()
 
     def totals(self) -> OutputTotals:
@@ -241,7 +233,7 @@ class LiveRun:
                 break
         return events
 
-    def _happen(self, event: Event) -> None:
+    def _happen(self, event: _Between) -> None:
         """Take in an event that is no output, after the output before it."""
         self._write_pending()
         self._seq = event.seq + 1
@@ -251,8 +243,8 @@ class LiveRun:
         if batch := self._take_pending():
             self._write(batch, self._kept - sum(size for _, size in batch))
 
-    def _take_pending(self) -> list[tuple[Event, int]]:
-        batch: list[tuple[Event, int]] = []
+    def _take_pending(self) -> list[tuple[_Between, int]]:
+        batch: list[tuple[_Between, int]] = []
         for stream, text, size in self._pending:
             batch.append((Output(seq=self._seq, stream=stream, text=text), size))
             self._seq += 1
@@ -260,22 +252,42 @@ class LiveRun:
         self._pending_bytes = 0
         return batch
 
-    def _write(self, batch: list[tuple[Event, int]], start: int) -> None:
+    def _write(self, batch: list[tuple[_Between, int]], start: int) -> None:
         try:
-            self._journal.write(lambda db: self._append(db, batch, start))
+            self._record(lambda db: self._append(db, batch, start))
         except KowalskiError as error:
             # Told by `finish`, which finds the same; the run goes on with what memory holds.
             _LOG.warning("Events of the run %s are lost: %s", self.run_id, error)
         self._publish(batch)
 
+    def _write_request(self) -> None:
+        if self._unwritten is not None:
+            try:
+                self._record(lambda db: None)
+            except KowalskiError as error:
+                # Told by `begin` or `finish`, which find the same.
+                _LOG.warning("The run %s is not noted yet: %s", self.run_id, error)
+
+    def _record(self, operation: Callable[[sqlite3.Connection], None]) -> None:
+        """Write to the journal, after the request if that has not been written."""
+        request = self._unwritten
+
+        def both(db: sqlite3.Connection) -> None:
+            if request is not None:
+                request(db)
+            operation(db)
+
+        self._journal.write(both)
+        self._unwritten = None
+
     def _append(
-        self, db: sqlite3.Connection, batch: Sequence[tuple[Event, int]], start: int
+        self, db: sqlite3.Connection, batch: Sequence[tuple[_Between, int]], start: int
     ) -> None:
         for event, size in batch:
             run_table.append_event(db, self.run_id, event, start)
             start += size
 
-    def _publish(self, batch: list[tuple[Event, int]]) -> None:
+    def _publish(self, batch: Sequence[tuple[Event, int]]) -> None:
         self._recent.extend(batch)
         self._recent_bytes += sum(size for _, size in batch)
         while self._recent_bytes > MEMORY_BYTES:

@@ -14,9 +14,6 @@ from kowalski.model.session import Change, SessionInfo, Variable
 
 T_co = TypeVar("T_co", covariant=True)
 
-PROTOCOL: int = 1
-"""Raised whenever an older face or agent would misunderstand a newer one."""
-
 
 class Message(Generic[T_co]):
     """A question whose answer is a `T_co`. `answer` is that type, for reading it from JSON."""

@@ -1,4 +1,8 @@
-"""Rows of the journal: runs and their events. Every function is an operation for `Journal`."""
+"""Rows of the journal: runs and their events. Every function is an operation for `Journal`.
+
+A run's row holds its first and its last event, so that a short run is few rows; `events` has the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.agent.excerpt import Excerpt, with_excerpts
 from kowalski.errors import UnknownRun
-from kowalski.model.event import Artifact, Event, Finished, Output, RunResult, Stream
-from kowalski.model.json_form import from_json, to_json
+from kowalski.model.event import (
+    Artifact,
+    Event,
+    Finished,
+    HostCall,
+    Output,
+    RunResult,
+    Started,
+    Stream,
+)
+from kowalski.model.json_form import compact, from_json
 from kowalski.model.record import OutputSlice, RunRecord
 
 if TYPE_CHECKING:
@@ -55,18 +68,26 @@ def insert_run(
     )
 
 
-def mark_started(db: sqlite3.Connection, run_id: str, at: float) -> None:
+def begin_run(db: sqlite3.Connection, started: Started) -> None:
     """Note that a run begins: from here on it may have had effects."""
-    db.execute("UPDATE runs SET status = 'running', started_at = ? WHERE run_id = ?", (at, run_id))
+    db.execute(
+        "UPDATE runs SET status = 'running', started_at = ?, started = ? WHERE run_id = ?",
+        (started.at, json.dumps(compact(started)), started.run_id),
+    )
 
 
-def append_event(db: sqlite3.Connection, run_id: str, event: Event, start: int) -> None:
-    """Add an event. `start` is the offset of its text among the run's output, in bytes."""
+def append_event(
+    db: sqlite3.Connection, run_id: str, event: Output | Artifact | HostCall, start: int
+) -> None:
+    """Add an event between a run's beginning and its end.
+
+    `start` is the offset of its text among the run's output, in bytes.
+    """
     kind: str
     if isinstance(event, Output):
         kind, body, size = event.stream, event.text, len(event.text.encode())
     else:
-        kind, body, size = event.type, json.dumps(to_json(event)), 0
+        kind, body, size = event.type, json.dumps(compact(event)), 0
     db.execute(
         "INSERT INTO events (run_id, seq, type, start, size, body) VALUES (?, ?, ?, ?, ?, ?)",
         (run_id, event.seq, kind, start, size, body),
@@ -81,7 +102,7 @@ def finish_run(db: sqlite3.Connection, finished: Finished, at: float) -> None:
         (
             finished.status,
             at,
-            json.dumps(to_json(finished)),
+            json.dumps(compact(finished)),
             finished.output.kept_bytes,
             finished.run_id,
         ),
@@ -90,26 +111,29 @@ def finish_run(db: sqlite3.Connection, finished: Finished, at: float) -> None:
 
 def events_from(db: sqlite3.Connection, run_id: str, from_seq: int, max_bytes: int) -> list[Event]:
     """Events of a run in order, from `from_seq` on, until `max_bytes` of text are reached."""
+    ends = db.execute("SELECT started, finished FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    started, finished = (_event(body) for body in ends or (None, None))
+    events: list[Event] = [started] if started is not None and started.seq >= from_seq else []
     rows = db.execute(
         "SELECT seq, type, size, body FROM events WHERE run_id = ? AND seq >= ? ORDER BY seq",
         (run_id, from_seq),
     )
-    events: list[Event] = []
     for seq, kind, size, body in rows:
-        events.append(_event(seq, kind, body))
+        if kind in ("stdout", "stderr"):
+            events.append(Output(seq=seq, stream=kind, text=body))
+        elif (event := _event(body)) is not None:
+            events.append(event)
         max_bytes -= size
         if max_bytes <= 0:
-            break
-    rows.close()
+            rows.close()
+            return events
+    if finished is not None and finished.seq >= from_seq:
+        events.append(finished)
     return events
 
 
-def _event(seq: int, kind: str, body: str) -> Event:
-    if kind == "stdout":
-        return Output(seq=seq, stream="stdout", text=body)
-    if kind == "stderr":
-        return Output(seq=seq, stream="stderr", text=body)
-    return from_json(Event, json.loads(body))  # type: ignore[arg-type]
+def _event(body: str | None) -> Event | None:
+    return None if body is None else from_json(Event, json.loads(body))  # type: ignore[arg-type]
 
 
 def output_slice(db: sqlite3.Connection, run_id: str, offset: int, limit: int) -> OutputSlice:
@@ -240,7 +264,8 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
         what = "while it ran; it may have had effects" if started_at else "before it began"
         reason = f"The agent ended {what}."
         (seq,) = db.execute(
-            "SELECT coalesce(max(seq) + 1, 0) FROM events WHERE run_id = ?", (run_id,)
+            "SELECT coalesce(max(seq) + 1, ?) FROM events WHERE run_id = ?",
+            (0 if started_at is None else 1, run_id),
         ).fetchone()
         finished = Finished(
             seq=seq,
@@ -250,7 +275,6 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
             device=device,
             session=session,
         )
-        append_event(db, run_id, finished, 0)
         finish_run(db, finished, at)
     return len(rows)
 

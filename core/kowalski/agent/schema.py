@@ -11,7 +11,7 @@ from kowalski.errors import AgentUnavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _TABLES: Final = """
 CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
@@ -27,6 +27,7 @@ CREATE TABLE runs (
     started_at REAL,
     finished_at REAL,
     status TEXT NOT NULL,
+    started TEXT,
     finished TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;

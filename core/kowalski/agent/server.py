@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
 from pydantic import TypeAdapter, ValidationError
 
 from kowalski import __version__
 from kowalski.agent import messages
-from kowalski.agent.connection import Connection
+from kowalski.agent.connection import PROTOCOL, Connection
 from kowalski.agent.desk import Desk
 from kowalski.errors import AgentUnavailable, Busy, InvalidRequest, KowalskiError
-from kowalski.model.json_form import to_json
+from kowalski.model.json_form import compact
 
 if TYPE_CHECKING:
     from kowalski.agent.agent import Agent
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_OPEN_QUESTIONS: Final = 4096
+_BACKLOG: Final = 128
+_FULL_S: Final = 0.1
 _QUESTIONS: Final[dict[str, TypeAdapter[Any]]] = {
     messages.op_of(kind): TypeAdapter(kind) for kind in messages.QUESTIONS
 }
@@ -38,18 +41,26 @@ class Server:
     async def serve(self, *, ready: anyio.Event) -> None:
         """Serve until cancelled. `ready` is set once faces can connect."""
         self._path.unlink(missing_ok=True)
-        async with await anyio.create_unix_listener(self._path, mode=0o600) as listener:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.setblocking(False)
+            # Nobody can connect before `listen`, and the folder above is the user's alone.
+            listener.bind(str(self._path))
+            self._path.chmod(0o600)
+            listener.listen(_BACKLOG)
             ready.set()
             try:
-                await listener.serve(self._greet)
+                async with anyio.create_task_group() as tasks:
+                    while True:
+                        connected = await _accept(listener)
+                        tasks.start_soon(self._greet, connected)
             finally:
                 self._path.unlink(missing_ok=True)
 
-    async def _greet(self, stream: SocketStream) -> None:
-        if not _is_own_user(stream):
-            await stream.aclose()
+    async def _greet(self, connected: socket.socket) -> None:
+        if not _is_own_user(connected):
+            connected.close()
             return
-        connection = Connection(stream)
+        connection = await Connection.over(connected)
         self._agent.connections += 1
         try:
             hello = await connection.receive()
@@ -65,7 +76,7 @@ class Server:
 
     def _introduction(self) -> dict[str, Any]:
         return {
-            "protocol": messages.PROTOCOL,
+            "protocol": PROTOCOL,
             "version": __version__,
             "build": self._agent.build,
             "pid": os.getpid(),
@@ -110,7 +121,7 @@ class Server:
         try:
             if open_count > _MAX_OPEN_QUESTIONS:
                 raise Busy(f"{_MAX_OPEN_QUESTIONS} questions of this face are open. Try again.")
-            return {"id": number, "ok": to_json(await desk.ask(_read(question)))}
+            return {"id": number, "ok": compact(await desk.ask(_read(question)))}
         except KowalskiError as error:
             return {"id": number, "error": _told(error.code, error.user_message)}
         except Exception as error:  # noqa: BLE001 - one question must not take the agent along
@@ -153,12 +164,26 @@ def _read(question: dict[str, Any]) -> messages.Message[Any]:
     return message
 
 
-def _is_own_user(stream: SocketStream) -> bool:
+async def _accept(listener: socket.socket) -> socket.socket:
+    """The next face. Waits while this process has as many open files as it may."""
+    while True:
+        try:
+            connected, _ = await asyncio.get_running_loop().sock_accept(listener)
+        except ConnectionAbortedError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            await anyio.sleep(_FULL_S)
+        else:
+            return connected
+
+
+def _is_own_user(connected: socket.socket) -> bool:
     """Whether the other side runs as this user; the socket's mode says so already."""
-    raw = stream.extra(SocketAttribute.raw_socket)
     credentials = getattr(socket, "SO_PEERCRED", None)
     if credentials is None:
         return True
-    peer = raw.getsockopt(socket.SOL_SOCKET, credentials, 12)
+    peer = connected.getsockopt(socket.SOL_SOCKET, credentials, 12)
     uid = int.from_bytes(peer[4:8], "little")
     return uid in (os.geteuid(), 0)

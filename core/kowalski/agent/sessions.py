@@ -41,7 +41,7 @@ class Session:
 
     def turn(self, language: str, kernel: str) -> anyio.Lock:
         """The lock of one of its kernels: a kernel is at one run at a time."""
-        return self.turns.setdefault((language, kernel), anyio.Lock())
+        return self.turns.setdefault((language, kernel), anyio.Lock(fast_acquire=True))
 
     async def variables(self, language: str, name: str) -> str:
         """The names that one of its kernels holds, as a JSON array; none if it has no such kernel.
@@ -88,7 +88,7 @@ class Sessions:
         self._maximum = maximum
         self._idle_s = idle_s
         self._sessions: dict[str, Session] = {}
-        self._opening = anyio.Lock()
+        self._opening = anyio.Lock(fast_acquire=True)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
 import sys
 import termios
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,7 +19,7 @@ from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode
 from kowalski.model.event import ProgramError, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kowalski.execution.sandbox.process import ExitStatus, Process
     from kowalski.execution.sandbox.sandbox import Sandbox
@@ -75,7 +77,7 @@ class Kernel:
         self._exchange: _Exchange | None = None
         self._variables: list[Frame] = []
         self._variables_told = anyio.Event()
-        self._writing = anyio.Lock()
+        self._writing = anyio.Lock(fast_acquire=True)
         self._stray_bytes = 0
 
     @property
@@ -85,13 +87,12 @@ class Kernel:
 
     async def serve(self) -> None:
         """Carry what the kernel says until it ends."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pump, self.process.stdout_fd, "stdout")
-            tasks.start_soon(self._pump, self.process.stderr_fd, "stderr")
-            tasks.start_soon(self._converse)
-            self.exit_status = await self.process.wait()
-            self._drain()
-            tasks.cancel_scope.cancel()
+        with self._listening():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._converse)
+                self.exit_status = await self.process.wait()
+                self._drain()
+                tasks.cancel_scope.cancel()
         async with self._writing:
             # Whoever still writes comes first: a closed descriptor's number is soon another's.
             self.process.close()
@@ -117,7 +118,8 @@ class Kernel:
         Returns when the kernel has answered or ended. It is the caller's part to end a run that
         takes too long.
         """
-        await self.ready.wait()
+        if not self.ready.is_set():
+            await self.ready.wait()
         exchange = _Exchange(listener)
         self._exchange = exchange
         try:
@@ -169,15 +171,25 @@ class Kernel:
         except BrokenPipeError:
             await self.ended.wait()
 
-    async def _pump(self, fd: int, stream: Stream) -> None:
-        while True:
-            await anyio.wait_readable(fd)
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Hear what is printed. Waiting anew for every piece would be a tenth of a call's time."""
+        loop = asyncio.get_running_loop()
+
+        def hear(fd: int, stream: Stream) -> None:
             data = _available(fd, _READ_BYTES)
-            if data is None:
-                continue
-            if not data:
-                return
-            self._hear(stream, data)
+            if data:
+                self._hear(stream, data)
+            elif data is not None:
+                loop.remove_reader(fd)
+
+        for fd, stream in self._streams():
+            loop.add_reader(fd, hear, fd, stream)
+        try:
+            yield
+        finally:
+            for fd, _ in self._streams():
+                loop.remove_reader(fd)
 
     def _hear(self, stream: Stream, data: bytes) -> None:
         if self._exchange is None:

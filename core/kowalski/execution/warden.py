@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,6 +14,8 @@ import anyio
 from kowalski.errors import KowalskiError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from kowalski.execution.clock import Clock
     from kowalski.execution.kernel import Kernel
     from kowalski.execution.limits import EffectiveLimits
@@ -55,22 +60,46 @@ class Warden:
         self._deadline = anyio.current_time() + deadline_s
         self._deadline_s = deadline_s
         self._ordered = anyio.Event()
-        self._cpu_before: float | None = None
+        self._begin: Callable[[], object] | None = None
+        self._cpu_before = workbench.cpu_s
 
     def order(self, verdict: Verdict) -> None:
         """End the run for this reason; the first order stands."""
         if self.verdict is None:
             self.verdict = verdict
             self._ordered.set()
+            self._watch_now()
 
-    async def watch(self) -> None:
-        """Watch until the run is over (then this is cancelled) or had to be ended."""
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch while the block runs the program. Most are over before a look is worth its time."""
+        loop = asyncio.get_running_loop()
+        async with anyio.create_task_group() as tasks:
+            self._begin = partial(tasks.start_soon, self._watch)
+            if self.verdict is not None:
+                self._watch_now()
+            first_look = loop.call_later(self._pause(), self._watch_now)
+            try:
+                yield
+            finally:
+                first_look.cancel()
+                if self._begin is None:
+                    tasks.cancel_scope.cancel()
+                self._begin = None
+
+    def _watch_now(self) -> None:
+        if self._begin is not None:
+            begin, self._begin = self._begin, None
+            begin()
+
+    async def _watch(self) -> None:
         while self.verdict is None:
+            await self.inspect()
+            self._judge_time()
+            if self.verdict is not None:
+                break
             with anyio.move_on_after(self._pause()):
                 await self._ordered.wait()
-            if self.verdict is None:
-                await self.inspect()
-                self._judge_time()
         await self._end()
 
     async def inspect(self) -> None:
@@ -81,9 +110,8 @@ class Warden:
             # The sandbox is on its way out; the kernel's end says the rest.
             return
         self.peak_memory_bytes = max(self.peak_memory_bytes or 0, usage.memory_bytes)
-        if self._cpu_before is None:
-            self._cpu_before = usage.cpu_s if self._kernel.runs > 1 else 0.0
         self.cpu_s = max(self.cpu_s or 0.0, usage.cpu_s - self._cpu_before)
+        self._workbench.cpu_s = usage.cpu_s
         limits = self._limits
         if usage.memory_bytes > limits.memory_bytes:
             self._kill("memory", f"{limits.memory_bytes // 2**20} MB of memory", "memory_mb")

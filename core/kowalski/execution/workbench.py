@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 
 
 class Workbench:
-    """A live sandbox with its kernels. Whoever opened it closes it; `tasks` carries its kernels."""
+    """A live sandbox with its kernels. Whoever opened it closes it; `tasks` carries its kernels.
+
+    `cpu_s` is the processor time that was used inside when it was last measured.
+    """
 
     def __init__(self, sandbox: Sandbox, tasks: TaskGroup) -> None:
         self.sandbox = sandbox
         self._tasks = tasks
         self._kernels: dict[tuple[str, str], Kernel] = {}
-        self._spawning = anyio.Lock()
-        self._closing = anyio.Lock()
+        self._spawning = anyio.Lock(fast_acquire=True)
+        self._closing = anyio.Lock(fast_acquire=True)
         self.closed = False
+        self.cpu_s = 0.0
 
     @classmethod
     async def open(cls, mechanism: Mechanism, spec: SandboxSpec, tasks: TaskGroup) -> Workbench:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_NOTHING: Final = object()
 
 
 def to_json(value: object) -> Any:
@@ -26,6 +27,25 @@ def to_json(value: object) -> Any:
     kind: Any = type(value)
     names = _field_names(kind)
     return {name: to_json(getattr(value, name)) for name in names}
+
+
+def compact(value: object) -> Any:
+    """As `to_json`, without what `from_json` fills in again: fields that have their default.
+
+    Literals stay, for they tell the members of a union from each other.
+    """
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [compact(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): compact(item) for key, item in value.items()}
+    kind: Any = type(value)
+    return {
+        name: compact(held)
+        for name, default in _defaults(kind)
+        if (held := getattr(value, name)) is not default and held != default
+    }
 
 
 def from_json(kind: type[T], value: Any) -> T:
@@ -43,6 +63,22 @@ def _field_names(kind: Any) -> tuple[str, ...]:
     if not is_dataclass(kind):
         raise TypeError(f"{kind.__name__} has no JSON form")
     return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """The fields of a dataclass with their defaults; with a thing like no other if they stay."""
+    names = _field_names(kind)
+    hints = get_type_hints(kind)
+    found: dict[str, Any] = dict.fromkeys(names, _NOTHING)
+    for field in fields(kind):
+        if get_origin(hints[field.name]) is Literal:
+            continue
+        if field.default is not MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not MISSING:
+            found[field.name] = field.default_factory()
+    return tuple(found.items())
 
 
 @cache

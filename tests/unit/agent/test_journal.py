@@ -13,7 +13,7 @@ import pytest
 from kowalski.agent import run_table
 from kowalski.agent.journal import Journal
 from kowalski.errors import AgentUnavailable, UnknownRun
-from kowalski.model.event import Finished, Output, OutputTotals
+from kowalski.model.event import Finished, Output, OutputTotals, Started
 from kowalski.model.run import Origin, RunRequest, Workspace
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ async def note(journal: Journal, run_id: str, owner: str = "me", at: float = 1.0
     )
 
 
+def begin(journal: Journal, run_id: str) -> None:
+    started = Started(
+        seq=0,
+        run_id=run_id,
+        at=2.0,
+        language="python",
+        interpreter="/usr/bin/python3",
+        device="here",
+        sandbox="L2",
+        session="s",
+        fresh=True,
+    )
+    journal.write(partial(run_table.begin_run, started=started))
+
+
 async def finish(journal: Journal, run_id: str, *, kept: int = 0, at: float | None = None) -> None:
     finished = Finished(
         seq=9, run_id=run_id, status="ok", exit_code=0, output=OutputTotals(kept_bytes=kept)
@@ -54,7 +69,7 @@ async def finish(journal: Journal, run_id: str, *, kept: int = 0, at: float | No
 async def test_a_run_is_kept_with_who_asked_for_what_and_how_it_ended(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
         await note(journal, "abc1")
-        journal.write(partial(run_table.mark_started, run_id="abc1", at=2.0))
+        begin(journal, "abc1")
         await finish(journal, "abc1")
     async with Journal(tmp_path / "j.sqlite") as journal:
         record = await journal.read(partial(run_table.run_record, run_id="abc"))
@@ -63,6 +78,27 @@ async def test_a_run_is_kept_with_who_asked_for_what_and_how_it_ended(tmp_path: 
     assert (record.code, record.device, record.started_at) == ("print(1)", "here", 2.0)
     assert record.status == "ok"
     assert record.finished is not None
+
+
+@pytest.mark.parametrize("from_seq", range(5))
+async def test_events_are_read_in_order_from_the_beginning_to_the_ending(
+    tmp_path: Path, from_seq: int
+) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "a")
+        begin(journal, "a")
+        for seq, text in ((1, "one"), (2, "two")):
+            event = Output(seq=seq, stream="stdout", text=text)
+            journal.write(partial(run_table.append_event, run_id="a", event=event, start=0))
+        ended = Finished(seq=3, run_id="a", status="ok")
+        journal.write(partial(run_table.finish_run, finished=ended, at=3.0))
+        read = partial(run_table.events_from, run_id="a", from_seq=from_seq, max_bytes=100)
+        events = await journal.read(read)
+        first = await journal.read(partial(read, max_bytes=1))
+    assert [event.seq for event in events] == list(range(from_seq, 4))
+    assert ["started", "output", "output", "finished"][from_seq:] == [e.type for e in events]
+    assert first == events[: len(first)]
+    assert len(first) == min(len(events), 2 if from_seq == 0 else 1)
 
 
 async def test_the_first_ending_of_a_run_stands(tmp_path: Path) -> None:
@@ -89,7 +125,7 @@ async def test_runs_of_an_agent_that_died_are_interrupted_and_ones_own_are_not(
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
         await note(journal, "running", owner="dead")
-        journal.write(partial(run_table.mark_started, run_id="running", at=2.0))
+        begin(journal, "running")
         await note(journal, "queued", owner="dead")
         await note(journal, "mine", owner="me")
         ended = journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0))

@@ -37,7 +37,9 @@ async def run(tmp_path: Path) -> AsyncIterator[LiveRun]:
     folder = tmp_path / "blobs"
     async with Journal(tmp_path / "j.sqlite") as journal:
         request = RunRequest(language="python", code="")
-        yield LiveRun("r", request, journal, Blobs(folder), 64 * MEMORY_BYTES)
+        run = LiveRun("r", request, journal, Blobs(folder), 64 * MEMORY_BYTES)
+        run.queue("python", owner="me", device="here")
+        yield run
 
 
 async def everything(run: LiveRun, max_bytes: int = 65536) -> list[Event]:

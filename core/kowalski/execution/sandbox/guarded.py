@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from kowalski.execution.sandbox import scratch
 from kowalski.execution.sandbox.descendants import descendants, kill
-from kowalski.execution.sandbox.usage import Measurement, exact, tally
+from kowalski.execution.sandbox.usage import Measurement, Tally, exact
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,6 +38,7 @@ class Guarded:
         self, launcher: Launcher, launch: Launch, folder: str, copy: PrivateCopy | None
     ) -> None:
         self.overlay = -1
+        self._tally = Tally()
         self._launcher = launcher
         self._launch = launch
         self._scratch = folder
@@ -64,7 +65,7 @@ class Guarded:
         """Sum over the guardian's descendants."""
         proc = os.open("/proc", _FOLDER)
         try:
-            return tally(proc, self._pids(), self._written())
+            return self._tally.measure(proc, self._pids(), self._written())
         finally:
             os.close(proc)
 

@@ -68,7 +68,7 @@ class Launcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._live: dict[int, Launch] = {}
         self._numbers = 0
-        self._sending = anyio.Lock()
+        self._sending = anyio.Lock(fast_acquire=True)
 
     async def start(self, kind: str, plan: Plan | GuardedPlan, control: int) -> Launch:
         """Begin a sandbox: `enclose`d by a command, `inhabit`ed by a fork, or `guard`ed.

@@ -11,7 +11,7 @@ import anyio
 
 from kowalski.execution.sandbox.mask_watch import MaskWatch
 from kowalski.execution.sandbox.overlay import changes_above
-from kowalski.execution.sandbox.usage import Measurement, exact, tally
+from kowalski.execution.sandbox.usage import Measurement, Tally, exact
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,6 +37,7 @@ class Namespaced:
         self, launcher: Launcher, launch: Launch, root: str | None, masked: list[str]
     ) -> None:
         self.overlay = -1
+        self._tally = Tally()
         self._launcher = launcher
         self._launch = launch
         self._root = root
@@ -78,7 +79,7 @@ class Namespaced:
 
     def measure(self) -> Measurement:
         """Read from the namespace's own proc, which shows nothing else."""
-        return tally(self._proc, _pids(self._proc), self._written())
+        return self._tally.measure(self._proc, _pids(self._proc), self._written())
 
     def measure_exactly(self) -> Measurement:
         """Each page counted once."""

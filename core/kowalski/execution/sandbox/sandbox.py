@@ -79,7 +79,7 @@ class Sandbox:
         self._numbers = 0
         self._answered = anyio.Event()
         self._ended = anyio.Event()
-        self._closing = anyio.Lock()
+        self._closing = anyio.Lock(fast_acquire=True)
         self._control = Control(control, self._take, self._lose)
 
     async def answered(self) -> bool:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _STATUS_BYTES: Final = 4096
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_FIELDS: Final = (b"\nRssAnon:", b"\nVmSwap:", b"\nRssShmem:", b"\nThreads:")
+_FIELDS: Final = (b"\nRssAnon:", b"\nVmSwap:", b"\nRssShmem:")
+# Numbers of `/proc/PID/stat`, counted from the state: proc_pid_stat(5) counts from the pid, and
+# from 1.
+_TIMES: Final = slice(11, 15)
+_THREADS: Final = 17
+_STARTED: Final = 19
+_RESIDENT: Final = 21
+_Grown: TypeAlias = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +52,41 @@ class Measurement:
     threads: int = 0
 
 
-def tally(proc: int, pids: Iterable[str], written: int) -> Measurement:
-    """Sum over the processes `pids` of the proc file system at descriptor `proc`.
+class Tally:
+    """Sums over processes, again and again: what did not grow is not read in full again."""
 
-    `written` is the size of files. A process that ends meanwhile is left out.
-    """
-    private = shared = ticks = threads = 0
-    for pid in pids:
-        try:
-            status = _read(proc, f"{pid}/status")
-            stat = _read(proc, f"{pid}/stat")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # The name in parentheses may hold anything; the numbers follow the last one.
-        times = stat[stat.rfind(b")") + 2 :].split()
-        ticks += sum(map(int, times[11:15]))
-        anonymous, swapped, shmem, count = (_number(status, field) for field in _FIELDS)
-        private += (anonymous + swapped) * 1024
-        shared += shmem * 1024
-        threads += count
-    return Measurement(private, shared, written, ticks / _TICKS_PER_S, threads)
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[_Grown, int, int]] = {}
+
+    def measure(self, proc: int, pids: Iterable[str], written: int) -> Measurement:
+        """Sum over the processes `pids` of the proc file system at descriptor `proc`.
+
+        `written` is the size of files. A process that ends meanwhile is left out.
+        """
+        known, self._known = self._known, {}
+        private = shared = ticks = threads = 0
+        for pid in pids:
+            try:
+                stat = _read(proc, f"{pid}/stat")
+                # The name in parentheses may hold anything; the numbers follow the last one.
+                numbers = stat[stat.rfind(b")") + 2 :].split()
+                grown = numbers[_STARTED], numbers[_RESIDENT]
+                seen = known.get(pid)
+                if seen is None or seen[0] != grown:
+                    seen = grown, *_memory(_read(proc, f"{pid}/status"))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            self._known[pid] = seen
+            private += seen[1]
+            shared += seen[2]
+            ticks += sum(map(int, numbers[_TIMES]))
+            threads += int(numbers[_THREADS])
+        return Measurement(private, shared, written, ticks / _TICKS_PER_S, threads)
+
+
+def _memory(status: bytes) -> tuple[int, int]:
+    anonymous, swapped, shared = (_number(status, field) for field in _FIELDS)
+    return (anonymous + swapped) * 1024, shared * 1024
 
 
 def exact(proc: int, pids: Iterable[str], written: int, stage_device: int) -> Measurement:
