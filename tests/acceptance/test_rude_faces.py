@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HELLO = b'{"principal":"rude","protocol":1}\n'
-WAITING = {
+WAITING: dict[str, Any] = {
     "id": 1,
     "op": "start_run",
     "args": {"request": {"language": "python", "code": "while True: pass"}, "wait_s": None},
@@ -87,3 +87,21 @@ def test_an_unknown_question_gets_an_answer(agent: socket.socket) -> None:
     answer = json.loads(lines.readline())
 
     assert (answer["id"], answer["error"]["code"]) == (3, "invalid_request")
+
+
+def _answer(face: socket.socket, number: int) -> dict[str, Any]:
+    with face.makefile("rb") as lines:
+        answers = map(json.loads, lines)
+        found: dict[str, Any] = next(one for one in answers if one.get("id") == number)
+    return found
+
+
+def test_a_face_may_give_up_on_a_run_whose_start_was_just_answered(agent: socket.socket) -> None:
+    args = {**WAITING["args"], "wait_s": 0}
+    agent.sendall(HELLO + json.dumps({**WAITING, "args": args}).encode() + b"\n")
+    run_id = _answer(agent, 1)["ok"]["run_id"]
+    wait = {"id": 2, "op": "wait_run", "args": {"run_id": run_id}}
+
+    agent.sendall(b'{"cancel":1}\n' + json.dumps(wait).encode() + b"\n")
+
+    assert _answer(agent, 2)["ok"]["result"]["status"] == "cancelled"
