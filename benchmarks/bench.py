@@ -16,8 +16,8 @@ from benchmarks.account import ServerAccount, open_account
 from benchmarks.cold import ColdProcess
 from benchmarks.cold_sandbox import BaselineUnavailableError, CagedProcess
 from benchmarks.measure import Contestant
-from kowalski.agent.admission import Admission
-from kowalski.agent.places import Places
+from kowalski.agent.conduct.admission import Admission
+from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
 from kowalski.errors import LanguageUnavailable, UnsupportedLanguage
 from kowalski.execution.sandbox.catalogue import candidates

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from kowalski.agent.places import Places
+from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
 from kowalski_cli.screen import note
 

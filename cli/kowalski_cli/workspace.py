@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kowalski.agent.places import Places
-from kowalski.agent.workspace_root import check_root
+from kowalski.agent.home.places import Places
+from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import RightsDenied
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def granted_environment(root: str) -> dict[str, str]:
     if not places.grants_file.exists():
         return {}
     # Reading TOML takes 8 ms to load, and most people never grant anything.
-    from kowalski.agent.grants import Grants
+    from kowalski.agent.home.grants import Grants
 
     names = Grants(places).for_folder(root).env
     return {name: os.environ[name] for name in names if name in os.environ}

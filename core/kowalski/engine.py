@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from kowalski.agent.link import EmbeddedLink, SocketLink, say_on_stderr
-from kowalski.agent.messages import (
+from kowalski.agent.home.places import Places
+from kowalski.agent.reach.link import EmbeddedLink, SocketLink, say_on_stderr
+from kowalski.agent.service.messages import (
     AnswerCall,
     CancelRun,
     DetachRun,
@@ -35,7 +36,6 @@ from kowalski.agent.messages import (
     TakeOver,
     WaitRun,
 )
-from kowalski.agent.places import Places
 from kowalski.errors import AgentUnavailable, InvalidRequest
 from kowalski.model.run import RunRequest, Toolchain
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from kowalski.agent.link import Link
+    from kowalski.agent.reach.link import Link
     from kowalski.model.blob import BlobRef
     from kowalski.model.device import Device
     from kowalski.model.event import Artifact, Event, RunResult

@@ -19,7 +19,7 @@ from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
 
 if TYPE_CHECKING:
-    from kowalski.agent.messages import RunState
+    from kowalski.agent.service.messages import RunState
     from kowalski.engine import Engine
 
 _CANCEL_S = 10.0

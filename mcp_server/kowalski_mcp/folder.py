@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kowalski.agent.workspace_root import check_root
+from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import RightsDenied
 
 if TYPE_CHECKING:
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
 
 
 @dataclass(frozen=True, slots=True)

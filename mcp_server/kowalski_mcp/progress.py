@@ -9,7 +9,7 @@ import anyio
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
 
-    from kowalski.agent.messages import RunState
+    from kowalski.agent.service.messages import RunState
     from kowalski.engine import Engine
 
 

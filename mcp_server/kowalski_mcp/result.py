@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from kowalski_mcp.fitting import cut, fit, head_of
 
 if TYPE_CHECKING:
-    from kowalski.agent.messages import RunState
+    from kowalski.agent.service.messages import RunState
     from kowalski.model.event import Artifact, ProgramError, RunResult
 
 RESULT_BYTES: Final = 20_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.agent.places import Places
+from kowalski.agent.home.places import Places
 from kowalski_mcp.folder import Folder, named_folder, working_folder
 from kowalski_mcp.lazy_engine import LazyEngine
 from kowalski_mcp.scope import Scope

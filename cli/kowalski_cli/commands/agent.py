@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.agent.launch import stop_running
-from kowalski.agent.places import Places
+from kowalski.agent.home.places import Places
+from kowalski.agent.reach.launch import stop_running
 from kowalski.model.json_form import to_json
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json

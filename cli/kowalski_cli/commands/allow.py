@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kowalski.agent.grants import Grants
-from kowalski.agent.places import Places
+from kowalski.agent.home.grants import Grants
+from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidRequest
 from kowalski.execution.rights import Rights
 from kowalski_cli import exit_codes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kowalski.agent.places import Places
+from kowalski.agent.home.places import Places
 from kowalski.settings.loading import load
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json

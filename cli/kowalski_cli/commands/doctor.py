@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski import __version__
-from kowalski.agent.places import Places
+from kowalski.agent.home.places import Places
 from kowalski.errors import KowalskiError, LanguageUnavailable
 from kowalski.execution.languages.catalogue import BY_NAME
 from kowalski.execution.sandbox.probe import report

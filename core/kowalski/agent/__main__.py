@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.agent.agent import Agent
+from kowalski.agent.home.places import Places
 from kowalski.agent.lock import sole_owner
-from kowalski.agent.places import Places
-from kowalski.agent.server import Server
+from kowalski.agent.service.server import Server
 from kowalski.errors import KowalskiError
 from kowalski.settings.loading import load
 

@@ -15,18 +15,18 @@ import anyio
 import anyio.to_thread
 
 from kowalski import __version__
-from kowalski.agent import run_table
-from kowalski.agent.admission import Admission
 from kowalski.agent.background import Background
-from kowalski.agent.blobs import Blobs
 from kowalski.agent.build import build
-from kowalski.agent.conductor import Conductor
+from kowalski.agent.conduct.admission import Admission
+from kowalski.agent.conduct.conductor import Conductor
+from kowalski.agent.conduct.live_run import MEMORY_BYTES, LiveRun
+from kowalski.agent.conduct.sessions import Sessions
+from kowalski.agent.conduct.slots import Slots
 from kowalski.agent.housekeeping import keep_house
-from kowalski.agent.journal import Journal
-from kowalski.agent.live_run import MEMORY_BYTES, LiveRun
 from kowalski.agent.local_device import LocalDevice, resident_bytes
-from kowalski.agent.sessions import Sessions
-from kowalski.agent.slots import Slots
+from kowalski.agent.store import run_table
+from kowalski.agent.store.blobs import Blobs
+from kowalski.agent.store.journal import Journal
 from kowalski.errors import Busy, InvalidRequest, NoDeviceAvailable, UnknownRun
 from kowalski.execution.pool import Pool
 from kowalski.execution.sandbox.probe import strongest
@@ -36,8 +36,8 @@ from kowalski.model.record import AgentStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski.agent.lease import Lease
-    from kowalski.agent.places import Places
+    from kowalski.agent.conduct.lease import Lease
+    from kowalski.agent.home.places import Places
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.model.device import Device
     from kowalski.model.event import Artifact, Event, RunResult

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from kowalski.agent.agent import Agent
-from kowalski.agent.desk import Desk
+from kowalski.agent.home.places import Places
 from kowalski.agent.lock import sole_owner
-from kowalski.agent.places import Places
+from kowalski.agent.service.desk import Desk
 from kowalski.settings.loading import load
 
 if TYPE_CHECKING:

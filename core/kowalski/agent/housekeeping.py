@@ -10,13 +10,13 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from kowalski.agent import run_table
+from kowalski.agent.store import run_table
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
-    from kowalski.agent.blobs import Blobs
-    from kowalski.agent.journal import Journal
-    from kowalski.agent.sessions import Sessions
+    from kowalski.agent.conduct.sessions import Sessions
+    from kowalski.agent.store.blobs import Blobs
+    from kowalski.agent.store.journal import Journal
     from kowalski.execution.pool import Pool
     from kowalski.settings.model import StorageSettings
 

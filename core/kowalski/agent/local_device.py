@@ -21,8 +21,8 @@ from kowalski.model.run import Limits, Toolchain
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from kowalski.agent.admission import Admission, Surroundings
-    from kowalski.agent.slots import Slots
+    from kowalski.agent.conduct.admission import Admission, Surroundings
+    from kowalski.agent.conduct.slots import Slots
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.settings.model import Settings
 

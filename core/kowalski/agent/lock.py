@@ -12,7 +12,7 @@ from kowalski.errors import AgentUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from kowalski.agent.grants import Grants
-from kowalski.agent.places import Places
+from kowalski.agent.home.grants import Grants
+from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
 from kowalski.errors import RightsDenied, UnknownRun
 from kowalski.execution.rights import Rights

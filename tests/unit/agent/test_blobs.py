@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.agent.blobs import Blobs
+from kowalski.agent.store.blobs import Blobs
 from kowalski.errors import AgentUnavailable, InvalidRequest, UnknownRun
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def test_a_source_that_fails_leaves_nothing(blobs: Blobs) -> None:
 def test_a_killed_taker_leaves_no_blob_and_its_rest_is_removed(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from kowalski.agent.blobs import Blobs\n"
+        "from kowalski.agent.store.blobs import Blobs\n"
         "Blobs(Path(sys.argv[1])).put(sys.stdin.buffer.raw)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "blobs")]
@@ -307,7 +307,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
         pytest.skip("a small file system can be mounted by root alone")
     code = (
         "import sys; from pathlib import Path\n"
-        "from kowalski.agent.blobs import Blobs\n"
+        "from kowalski.agent.store.blobs import Blobs\n"
         "from kowalski.errors import Busy\n"
         "blobs = Blobs(Path(sys.argv[1]))\n"
         "try: blobs.put(b'x' * (1 << 22))\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.agent.excerpt import Excerpt
+from kowalski.agent.store.excerpt import Excerpt
 
 
 @given(st.lists(st.text()), st.integers(min_value=2, max_value=64))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.agent.grants import Grants, allow_command
-from kowalski.agent.places import Places
+from kowalski.agent.home.grants import Grants, allow_command
+from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidSettings, RightsDenied
 from kowalski.execution.rights import Rights
 
@@ -127,7 +127,8 @@ def test_a_grant_counts_at_once_in_another_process(
     assert grants.for_folder(project) == NONE
     code = (
         "import sys; from pathlib import Path\n"
-        "from kowalski.agent.grants import Grants; from kowalski.agent.places import Places\n"
+        "from kowalski.agent.home.grants import Grants\n"
+        "from kowalski.agent.home.places import Places\n"
         "from kowalski.execution.rights import Rights\n"
         "Grants(Places.within(Path(sys.argv[1]))).allow(sys.argv[2], Rights(network=True))\n"
     )
@@ -141,7 +142,8 @@ def test_no_grant_is_lost_when_many_are_given_at_once(
 ) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from kowalski.agent.grants import Grants; from kowalski.agent.places import Places\n"
+        "from kowalski.agent.home.grants import Grants\n"
+        "from kowalski.agent.home.places import Places\n"
         "from kowalski.execution.rights import Rights\n"
         "grants = Grants(Places.within(Path(sys.argv[1])))\n"
         "for n in range(20): grants.allow(sys.argv[2], Rights(env=(f'{sys.argv[3]}{n}',)))\n"

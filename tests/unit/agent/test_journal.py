@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kowalski.agent import run_table
-from kowalski.agent.journal import Journal
+from kowalski.agent.store import run_table
+from kowalski.agent.store.journal import Journal
 from kowalski.errors import AgentUnavailable, UnknownRun
 from kowalski.model.event import Finished, Output, OutputTotals, Started
 from kowalski.model.run import Origin, RunRequest, Workspace

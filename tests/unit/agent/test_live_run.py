@@ -8,9 +8,9 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from kowalski.agent.blobs import Blobs
-from kowalski.agent.journal import Journal
-from kowalski.agent.live_run import MEMORY_BYTES, LiveRun
+from kowalski.agent.conduct.live_run import MEMORY_BYTES, LiveRun
+from kowalski.agent.store.blobs import Blobs
+from kowalski.agent.store.journal import Journal
 from kowalski.model.event import Event, Finished, Output, Started
 from kowalski.model.run import RunRequest
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.agent.places import LONGEST_SOCKET_PATH, Places
+from kowalski.agent.home.places import LONGEST_SOCKET_PATH, Places
 from kowalski.errors import AgentUnavailable, InvalidSettings
 
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from kowalski.agent.slots import Slots
+from kowalski.agent.conduct.slots import Slots
 from kowalski.errors import Busy
 
 

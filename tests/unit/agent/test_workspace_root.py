@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kowalski.agent.places import Places
-from kowalski.agent.workspace_root import check_root
+from kowalski.agent.home.places import Places
+from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import RightsDenied
 
 
@@ -68,8 +68,8 @@ def test_the_home_under_another_name_is_refused(home: Path, tmp_path: Path) -> N
         pytest.skip("only root can mount a folder a second time")
     code = (
         "import sys; from pathlib import Path\n"
-        "from kowalski.agent.places import Places\n"
-        "from kowalski.agent.workspace_root import check_root\n"
+        "from kowalski.agent.home.places import Places\n"
+        "from kowalski.agent.home.workspace_root import check_root\n"
         "from kowalski.errors import RightsDenied\n"
         "home, other, own = map(Path, sys.argv[1:])\n"
         "try: check_root(other, Places.within(own), {'HOME': str(home)})\n"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import TextContent
 
-from kowalski.agent.messages import RunState
+from kowalski.agent.service.messages import RunState
 from kowalski.model.event import Artifact, OutputTotals, ProgramError, RunResult
 from kowalski_mcp.result import RESULT_BYTES, Execution, execution_result
 

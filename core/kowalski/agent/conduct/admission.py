@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
-from kowalski.agent.grants import Grants, allow_command
-from kowalski.agent.workspace_root import check_root
+from kowalski.agent.home.grants import Grants, allow_command
+from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
 from kowalski.execution.credentials import find_hidden
 from kowalski.execution.environment_names import is_forbidden
@@ -26,7 +26,7 @@ from kowalski.settings.model import MB
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
     from kowalski.execution.languages.language import Interpreter, Language
     from kowalski.execution.sandbox.process import Program
     from kowalski.model.run import Limits, RunRequest, Toolchain, Workspace

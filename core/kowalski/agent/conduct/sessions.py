@@ -15,7 +15,7 @@ from kowalski.model.session import SessionInfo
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from kowalski.agent.lease import Lease
+    from kowalski.agent.conduct.lease import Lease
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.execution.sandbox.spec import SandboxSpec
 

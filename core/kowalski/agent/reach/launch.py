@@ -14,14 +14,14 @@ import anyio
 import anyio.to_thread
 
 from kowalski.agent.build import build
-from kowalski.agent.connection import PROTOCOL, Connection
-from kowalski.agent.process_end import watched
+from kowalski.agent.reach.process_end import watched
+from kowalski.agent.service.connection import PROTOCOL, Connection
 from kowalski.errors import AgentUnavailable, by_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
 
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0

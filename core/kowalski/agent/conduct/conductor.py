@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.agent.ending import end_of
-from kowalski.agent.explanation import explained
+from kowalski.agent.conduct.ending import end_of
+from kowalski.agent.conduct.explanation import explained
 from kowalski.errors import InvalidRequest, KowalskiError
 from kowalski.execution.clock import Clock
 from kowalski.execution.pool import Kind
@@ -20,11 +20,11 @@ from kowalski.model.event import Finished, ProgramError, Started
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from kowalski.agent.admission import Admitted
-    from kowalski.agent.lease import Lease
-    from kowalski.agent.live_run import LiveRun
-    from kowalski.agent.sessions import Session, Sessions
-    from kowalski.agent.slots import Slot, Slots
+    from kowalski.agent.conduct.admission import Admitted
+    from kowalski.agent.conduct.lease import Lease
+    from kowalski.agent.conduct.live_run import LiveRun
+    from kowalski.agent.conduct.sessions import Session, Sessions
+    from kowalski.agent.conduct.slots import Slot, Slots
     from kowalski.execution.kernel import Kernel, Outcome
     from kowalski.execution.pool import Pool
     from kowalski.execution.workbench import Workbench

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from kowalski.agent.lease import Lease
-from kowalski.agent.messages import (
+from kowalski.agent.conduct.lease import Lease
+from kowalski.agent.service.messages import (
     AnswerCall,
     ArtifactContent,
     CancelRun,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kowalski.agent.workspace_root import check_root
+from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import InvalidSettings, RightsDenied
 from kowalski.execution.environment_names import is_forbidden
 from kowalski.execution.rights import Rights
@@ -19,7 +19,7 @@ from kowalski.settings.toml_file import TomlFile, read_toml
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
 
 NONE: Final = Rights()
 _HEADER: Final = """\

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import anyio
 
 from kowalski.agent.background import Background
-from kowalski.agent.launch import connect
+from kowalski.agent.reach.launch import connect
 from kowalski.errors import AgentUnavailable, by_code
 from kowalski.model.json_form import compact, from_json
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from kowalski.agent.connection import Connection
-    from kowalski.agent.messages import Message
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
+    from kowalski.agent.service.connection import Connection
+    from kowalski.agent.service.messages import Message
 
 T = TypeVar("T")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from kowalski.agent.grants import allow_command
+from kowalski.agent.home.grants import allow_command
 from kowalski.execution.rights import Rights
 
 if TYPE_CHECKING:
-    from kowalski.agent.admission import Admitted
-    from kowalski.agent.ending import Ending
+    from kowalski.agent.conduct.admission import Admitted
+    from kowalski.agent.conduct.ending import Ending
     from kowalski.model.event import ProgramError
 
 _NO_NETWORK: Final = (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from kowalski import __version__
-from kowalski.agent.connection import PROTOCOL, Connection
-from kowalski.agent.conversation import Conversation
+from kowalski.agent.service.connection import PROTOCOL, Connection
+from kowalski.agent.service.conversation import Conversation
 from kowalski.errors import AgentUnavailable
 
 if TYPE_CHECKING:

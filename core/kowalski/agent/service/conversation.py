@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from kowalski.agent import messages
-from kowalski.agent.desk import Desk
+from kowalski.agent.service import messages
+from kowalski.agent.service.desk import Desk
 from kowalski.errors import AgentUnavailable, Busy, InvalidRequest, KowalskiError
 from kowalski.model.json_form import compact
 
 if TYPE_CHECKING:
     from kowalski.agent.agent import Agent
-    from kowalski.agent.connection import Connection
+    from kowalski.agent.service.connection import Connection
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_OPEN_QUESTIONS: Final = 4096

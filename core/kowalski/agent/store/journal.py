@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 
 from kowalski.agent.background import Background
-from kowalski.agent.schema import open_journal
+from kowalski.agent.store.schema import open_journal
 from kowalski.errors import AgentUnavailable, KowalskiError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 import anyio.to_thread
 
-from kowalski.agent import run_table
-from kowalski.agent.excerpt import Excerpt, with_excerpts
+from kowalski.agent.store import run_table
+from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import KowalskiError
 from kowalski.model.event import (
     Artifact,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from kowalski.agent.blobs import Blobs
-    from kowalski.agent.journal import Journal
+    from kowalski.agent.store.blobs import Blobs
+    from kowalski.agent.store.journal import Journal
     from kowalski.model.run import RunRequest
 
 MEMORY_BYTES: Final = 1024 * 1024

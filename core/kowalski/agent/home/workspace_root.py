@@ -14,7 +14,7 @@ from kowalski.settings.folder import home_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kowalski.agent.places import Places
+    from kowalski.agent.home.places import Places
 
 _SYSTEM: Final = ("/boot", "/dev", "/etc", "/private/etc", "/proc", "/sys", "/System")
 """Folders of the system in which no workspace lies; what is in them is not the user's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from kowalski.agent.excerpt import Excerpt, with_excerpts
+from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import UnknownRun
 from kowalski.model.event import (
     Artifact,

@@ -1,0 +1,1 @@
+"""Runs, from what is asked to how they end."""

@@ -1,0 +1,1 @@
+"""Where the agent keeps things, and what its owner allows."""

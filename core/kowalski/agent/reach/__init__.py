@@ -1,0 +1,1 @@
+"""How a face reaches its agent, and starts it."""
