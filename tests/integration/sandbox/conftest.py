@@ -13,10 +13,10 @@ if sys.platform != "linux":
     pytest.skip("these sandboxes are Linux's", allow_module_level=True)
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.bubblewrap import Bubblewrap
-from kowalski.execution.sandbox.landlock import Landlock
-from kowalski.execution.sandbox.namespaces import Namespaces
-from kowalski.execution.sandbox.none import Unenclosed
+from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
+from kowalski.execution.sandbox.mechanisms.landlock import Landlock
+from kowalski.execution.sandbox.mechanisms.namespaces import Namespaces
+from kowalski.execution.sandbox.mechanisms.none import Unenclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

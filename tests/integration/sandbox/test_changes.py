@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclosed import Box, box, spec_for
-from kowalski.execution.sandbox.bubblewrap import Bubblewrap
+from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
 from kowalski.model.session import Change
 
 if TYPE_CHECKING:

@@ -237,10 +237,10 @@ AGENT = """
 import sys
 import anyio
 from enclosed import box, spec_for
-from kowalski.execution.sandbox.bubblewrap import Bubblewrap
-from kowalski.execution.sandbox.landlock import Landlock
-from kowalski.execution.sandbox.namespaces import Namespaces
-from kowalski.execution.sandbox.none import Unenclosed
+from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
+from kowalski.execution.sandbox.mechanisms.landlock import Landlock
+from kowalski.execution.sandbox.mechanisms.namespaces import Namespaces
+from kowalski.execution.sandbox.mechanisms.none import Unenclosed
 
 async def main():
     make = [Namespaces, Bubblewrap.find, Landlock.find, Unenclosed]
@@ -282,7 +282,7 @@ THREAD = """
 import os, sys, threading
 import anyio
 from enclosed import spec
-from kowalski.execution.sandbox.bubblewrap import Bubblewrap
+from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
 from kowalski.execution.sandbox.process import Program
 
 ended = []
@@ -332,7 +332,7 @@ def _launchers(parent: int) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if int(words[1]) == parent and b"sandbox.launching" in command:
+            if int(words[1]) == parent and b"launcher.launching" in command:
                 found.append(int(entry.name))
     return found
 

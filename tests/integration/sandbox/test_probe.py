@@ -14,12 +14,13 @@ import pytest
 
 from enclosed import ORDINARY, box, ordinary_python, spec_for
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.landlock import Landlock
+from kowalski.execution.sandbox.mechanisms.landlock import Landlock
 from kowalski.execution.sandbox.probe import prove, report, strongest
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level, Mechanism
-    from kowalski.execution.sandbox.none import Unenclosed
+    from kowalski.execution.sandbox.level import Level
+    from kowalski.execution.sandbox.mechanism import Mechanism
+    from kowalski.execution.sandbox.mechanisms.none import Unenclosed
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec
 

@@ -15,8 +15,8 @@ from kowalski.errors import SandboxUnavailable
 from kowalski.execution.rights import Rights
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.landlock import Landlock
     from kowalski.execution.sandbox.mechanism import Mechanism
+    from kowalski.execution.sandbox.mechanisms.landlock import Landlock
 
 
 @pytest.fixture

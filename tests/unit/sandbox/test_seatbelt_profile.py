@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
-from kowalski.execution.sandbox.seatbelt_profile import profile
+from kowalski.execution.sandbox.mechanisms.seatbelt_profile import profile
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.run import Workspace
 

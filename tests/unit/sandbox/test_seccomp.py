@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.seccomp import Openings, filter_program
+from kowalski.execution.sandbox.launcher.seccomp import Openings, filter_program
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kowalski.execution.sandbox import remedy
-from kowalski.execution.sandbox.bubblewrap import Bubblewrap
-from kowalski.execution.sandbox.landlock import Landlock
-from kowalski.execution.sandbox.namespaces import Namespaces
-from kowalski.execution.sandbox.none import Unenclosed
+from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
+from kowalski.execution.sandbox.mechanisms.landlock import Landlock
+from kowalski.execution.sandbox.mechanisms.namespaces import Namespaces
+from kowalski.execution.sandbox.mechanisms.none import Unenclosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kowalski.execution.sandbox.mechanism import Level, Mechanism
+    from kowalski.execution.sandbox.level import Level
+    from kowalski.execution.sandbox.mechanism import Mechanism
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Candidate:
 def candidates() -> tuple[Candidate, ...]:
     """Every mechanism for this system, strongest first."""
     if sys.platform == "darwin":
-        from kowalski.execution.sandbox.seatbelt import Seatbelt  # of this system alone
+        from kowalski.execution.sandbox.mechanisms.seatbelt import Seatbelt  # of this system alone
 
         return (Candidate("seatbelt", "L1", Seatbelt.find, remedy.for_seatbelt),)
     return (

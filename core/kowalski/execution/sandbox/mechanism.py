@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec
-
-Level = Literal["L0", "L1", "L2", "L3"]
-"""How strong an enclosure is, from none (`L0`) upwards."""
 
 
 class Mechanism(Protocol):

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kowalski.execution.sandbox.catalogue import Candidate
-    from kowalski.execution.sandbox.mechanism import Level, Mechanism
+    from kowalski.execution.sandbox.level import Level
+    from kowalski.execution.sandbox.mechanism import Mechanism
 
 _MB: Final = 1 << 20
 _WITHIN_S: Final = 30.0

@@ -15,15 +15,15 @@ import anyio.to_thread
 from kowalski.errors import Busy, LanguageUnavailable, SandboxUnavailable
 from kowalski.execution.sandbox.control import Control
 from kowalski.execution.sandbox.process import ExitStatus, Process, Program
-from kowalski.execution.sandbox.take_over import take_over
 from kowalski.execution.sandbox.usage import Usage
+from kowalski.execution.sandbox.workspace.take_over import take_over
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Collection
 
     from kowalski.execution.sandbox.enclosure import Enclosure
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.spec import SandboxSpec
     from kowalski.model.session import Change
 

@@ -6,6 +6,7 @@ import os
 import resource
 from typing import TYPE_CHECKING, Final
 
+from kowalski.execution.sandbox.launcher.seccomp import Openings, filter_program
 from kowalski.execution.sandbox.layout import (
     KERNELS,
     Layout,
@@ -14,14 +15,13 @@ from kowalski.execution.sandbox.layout import (
     hidden_paths,
     resource_limits,
 )
-from kowalski.execution.sandbox.namespaced import Namespaced
-from kowalski.execution.sandbox.opening import open_sandbox
+from kowalski.execution.sandbox.mechanisms.namespaced import Namespaced
+from kowalski.execution.sandbox.mechanisms.opening import open_sandbox
 from kowalski.execution.sandbox.plan import STAGE, Plan
 from kowalski.execution.sandbox.sandbox import Places
-from kowalski.execution.sandbox.seccomp import Openings, filter_program
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.launcher import Launcher
+    from kowalski.execution.sandbox.launcher.launcher import Launcher
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec

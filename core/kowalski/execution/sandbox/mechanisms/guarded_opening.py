@@ -10,20 +10,21 @@ import anyio
 import anyio.to_thread
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox import furnishing, scratch
-from kowalski.execution.sandbox.guarded import Guarded
 from kowalski.execution.sandbox.layout import (
     first_program,
     refuse_forbidden,
     resource_limits,
 )
-from kowalski.execution.sandbox.opening import open_sandbox
+from kowalski.execution.sandbox.mechanisms import furnishing
+from kowalski.execution.sandbox.mechanisms.guarded import Guarded
+from kowalski.execution.sandbox.mechanisms.opening import open_sandbox
 from kowalski.execution.sandbox.plan import NOBODY, GuardedPlan
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kowalski.execution.sandbox.launcher import Launcher
+    from kowalski.execution.sandbox.launcher.launcher import Launcher
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec

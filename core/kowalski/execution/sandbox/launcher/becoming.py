@@ -9,7 +9,7 @@ import resource
 import socket
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from kowalski.execution.sandbox import stage
+from kowalski.execution.sandbox.launcher import stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,13 +6,15 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox import landlock_rules, scratch, syscalls
-from kowalski.execution.sandbox.guarded_opening import open_guarded
-from kowalski.execution.sandbox.launcher import Launcher
-from kowalski.execution.sandbox.seccomp import Openings, filter_program
+from kowalski.execution.sandbox import syscalls
+from kowalski.execution.sandbox.launcher.launcher import Launcher
+from kowalski.execution.sandbox.launcher.seccomp import Openings, filter_program
+from kowalski.execution.sandbox.mechanisms import landlock_rules
+from kowalski.execution.sandbox.mechanisms.guarded_opening import open_guarded
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.plan import GuardedPlan
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.overlay import MOST_CHANGES
+from kowalski.execution.sandbox.workspace.overlay import MOST_CHANGES
 from kowalski.model.session import Change
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 PYTHON: Final = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 """The interpreter of the launcher, by its real path."""
 
-_PACKAGES = str(Path(__file__).parents[3])
+_PACKAGES = str(Path(__file__).parents[4])
 _START = (
     "import sys; modules, path = list(sys.modules), sys.path[:]; sys.path.append(sys.argv[3]); "
-    "from kowalski.execution.sandbox.launching import main; "
+    "from kowalski.execution.sandbox.launcher.launching import main; "
     "main(int(sys.argv[1]), int(sys.argv[2]), modules, path)"
 )
 _MESSAGE_BYTES = 1 << 16

@@ -10,14 +10,15 @@ import anyio
 import anyio.to_thread
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox import furnishing, scratch
 from kowalski.execution.sandbox.layout import first_program, refuse_forbidden
-from kowalski.execution.sandbox.opening import open_sandbox
-from kowalski.execution.sandbox.process_tree import ProcessTree
-from kowalski.execution.sandbox.seatbelt_profile import profile
+from kowalski.execution.sandbox.mechanisms import furnishing
+from kowalski.execution.sandbox.mechanisms.opening import open_sandbox
+from kowalski.execution.sandbox.mechanisms.process_tree import ProcessTree
+from kowalski.execution.sandbox.mechanisms.seatbelt_profile import profile
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec
 

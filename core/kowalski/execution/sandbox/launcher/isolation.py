@@ -12,7 +12,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox import stage, syscalls
+from kowalski.execution.sandbox import syscalls
+from kowalski.execution.sandbox.launcher import stage
 
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.plan import Mount, Plan

@@ -14,10 +14,11 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from kowalski.execution.sandbox import becoming, isolation, stage, syscalls
+from kowalski.execution.sandbox import syscalls
+from kowalski.execution.sandbox.launcher import becoming, isolation, stage
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.newborn import Newborn
+    from kowalski.execution.sandbox.launcher.newborn import Newborn
     from kowalski.execution.sandbox.plan import Plan
 
 _CONTROL_FD: Final = 10

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox import scratch
-from kowalski.execution.sandbox.guarded_opening import open_guarded
-from kowalski.execution.sandbox.launcher import Launcher
+from kowalski.execution.sandbox.launcher.launcher import Launcher
+from kowalski.execution.sandbox.mechanisms.guarded_opening import open_guarded
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.plan import GuardedPlan
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.launcher import Launcher
+from kowalski.execution.sandbox.launcher.launcher import Launcher
 from kowalski.execution.sandbox.layout import first_program
-from kowalski.execution.sandbox.namespaced_opening import open_namespaced, prepare
+from kowalski.execution.sandbox.mechanisms.namespaced_opening import open_namespaced, prepare
 from kowalski.execution.sandbox.plan import NOBODY, SECCOMP_FD, STAGE
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.plan import Mount, Plan
     from kowalski.execution.sandbox.sandbox import Places, Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from kowalski.execution.sandbox import darwin, scratch
+from kowalski.execution.sandbox.mechanisms import darwin
 from kowalski.execution.sandbox.usage import Measurement
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from kowalski.execution.sandbox.private_copy import PrivateCopy
+    from kowalski.execution.sandbox.workspace.private_copy import PrivateCopy
     from kowalski.model.session import Change
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

@@ -15,10 +15,11 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox import becoming, guarding, masking, stage, syscalls
-from kowalski.execution.sandbox.inhabiting import Inhabitant
-from kowalski.execution.sandbox.launched import Launched, Pipes
-from kowalski.execution.sandbox.newborn import Newborn
+from kowalski.execution.sandbox import syscalls
+from kowalski.execution.sandbox.launcher import becoming, guarding, masking, stage
+from kowalski.execution.sandbox.launcher.inhabiting import Inhabitant
+from kowalski.execution.sandbox.launcher.launched import Launched, Pipes
+from kowalski.execution.sandbox.launcher.newborn import Newborn
 
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.plan import GuardedPlan, Plan

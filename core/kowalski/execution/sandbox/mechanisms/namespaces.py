@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox.launcher import PYTHON, Launcher
-from kowalski.execution.sandbox.namespaced_opening import open_namespaced, prepare
+from kowalski.execution.sandbox.launcher.launcher import PYTHON, Launcher
+from kowalski.execution.sandbox.mechanisms.namespaced_opening import open_namespaced, prepare
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.mechanism import Level
+    from kowalski.execution.sandbox.level import Level
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.execution.sandbox.spec import SandboxSpec
 

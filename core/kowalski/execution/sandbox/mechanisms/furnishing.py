@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox import private_copy
 from kowalski.execution.sandbox.layout import hidden_paths
 from kowalski.execution.sandbox.sandbox import Places
+from kowalski.execution.sandbox.workspace import private_copy
 
 if TYPE_CHECKING:
-    from kowalski.execution.sandbox.private_copy import PrivateCopy
     from kowalski.execution.sandbox.spec import SandboxSpec
+    from kowalski.execution.sandbox.workspace.private_copy import PrivateCopy
 
 _FOLDERS: Final = ("home", "tmp")
 

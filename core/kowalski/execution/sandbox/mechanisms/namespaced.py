@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.execution.sandbox.mask_watch import MaskWatch
-from kowalski.execution.sandbox.overlay import changes_above
 from kowalski.execution.sandbox.usage import Measurement, Tally, exact
+from kowalski.execution.sandbox.workspace.mask_watch import MaskWatch
+from kowalski.execution.sandbox.workspace.overlay import changes_above
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from kowalski.execution.sandbox.launcher import Launch, Launcher
+    from kowalski.execution.sandbox.launcher.launcher import Launch, Launcher
     from kowalski.model.session import Change
 
 _ENDS_ITSELF_WITHIN_S: Final = 2.0

@@ -11,8 +11,10 @@ import select
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from kowalski.execution.sandbox import becoming, scratch, syscalls
-from kowalski.execution.sandbox.descendants import descendants, kill
+from kowalski.execution.sandbox import syscalls
+from kowalski.execution.sandbox.launcher import becoming
+from kowalski.execution.sandbox.launcher.descendants import descendants, kill
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.plan import GuardedPlan

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from kowalski.execution.sandbox import scratch
-from kowalski.execution.sandbox.descendants import descendants, kill
+from kowalski.execution.sandbox.launcher.descendants import descendants, kill
 from kowalski.execution.sandbox.usage import Measurement, Tally, exact
+from kowalski.execution.sandbox.workspace import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from kowalski.execution.sandbox.launcher import Launch, Launcher
-    from kowalski.execution.sandbox.private_copy import PrivateCopy
+    from kowalski.execution.sandbox.launcher.launcher import Launch, Launcher
+    from kowalski.execution.sandbox.workspace.private_copy import PrivateCopy
     from kowalski.model.session import Change
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

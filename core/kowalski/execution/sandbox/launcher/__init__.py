@@ -1,0 +1,1 @@
+"""The process that makes sandboxes, and what its children do until code runs in them."""

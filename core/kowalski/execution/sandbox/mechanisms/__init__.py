@@ -1,0 +1,1 @@
+"""The ways of enclosing code, and what they share."""
