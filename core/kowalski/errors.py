@@ -102,6 +102,40 @@ class AgentUnavailable(KowalskiError):
     recoverable = True
 
 
+class NoServerAvailable(KowalskiError):
+    """No server of language models can take the prompt."""
+
+    code = "no_server_available"
+    recoverable = True
+
+
+class ServerUnavailable(KowalskiError):
+    """A server of language models did not answer, or not to the end.
+
+    `retry_after_s` is when it said that it may.
+    """
+
+    code = "server_unavailable"
+    recoverable = True
+
+    def __init__(self, user_message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(user_message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelUnavailable(KowalskiError):
+    """No server has this model loaded, or none can load it."""
+
+    code = "model_unavailable"
+    recoverable = True
+
+
+class RequestRefused(KowalskiError):
+    """A server of language models refuses this request, and would again."""
+
+    code = "request_refused"
+
+
 class UnknownRun(KowalskiError):
     """No run, session, handle or artifact of that name is kept."""
 

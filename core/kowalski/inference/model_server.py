@@ -1,0 +1,44 @@
+"""A server of language models, as the pool sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from kowalski.model.chat import ChatEvent, ChatRequest, ServedModel
+
+
+class ModelServer(Protocol):
+    """One exo cluster or one OpenAI-compatible server. Two real ones: `ExoCluster`, `OpenAIServer`.
+
+    `name` is for people and unique in the pool; `slots` is how many calls it takes at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slots(self) -> int: ...
+
+    async def models(self) -> Sequence[ServedModel]:
+        """What it has, now.
+
+        Raises:
+            ServerUnavailable: it does not answer as such a server would.
+        """
+        ...
+
+    def chat(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[ChatEvent]]:
+        """One attempt at one answer; `request.model` is set. Leaving the block early cancels it,
+        on the server too. The last event is `Done`; there is never a `Restarted`.
+
+        Raises, from the block or its iteration:
+            ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
+            ModelUnavailable: it does not have this model.
+            ContextTooLarge: the prompt is longer than the model can read.
+            RequestRefused: it refuses this request, and would again.
+        """
+        ...
