@@ -70,9 +70,16 @@ class DocumentTooLarge(KowalskiError):
 
 
 class ContextTooLarge(KowalskiError):
-    """A prompt beyond what the model can read."""
+    """A prompt beyond what the model can read.
+
+    `limit_tokens` is what it can read, where the server said so.
+    """
 
     code = "context_too_large"
+
+    def __init__(self, user_message: str, limit_tokens: int | None = None) -> None:
+        super().__init__(user_message)
+        self.limit_tokens = limit_tokens
 
 
 class InvalidSettings(KowalskiError):

@@ -1,0 +1,222 @@
+"""One answer of a server, from the request to its last event."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import httpx2
+
+from kowalski.errors import KowalskiError, ServerUnavailable
+from kowalski.inference.event_stream import (
+    Comment,
+    EventStream,
+    MalformedStream,
+    PlainBody,
+    ServerSentEvent,
+)
+from kowalski.inference.http_client import BodyTooLarge, chunks, close, read_beginning
+from kowalski.inference.refusal import MAX_ERROR_BYTES, Complaint, redirected, refusal
+from kowalski.inference.unreachable import unreachable
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from kowalski.inference.completion import Completion
+    from kowalski.inference.deadlines import Deadlines
+    from kowalski.inference.endpoint import Endpoint
+    from kowalski.inference.event_stream import StreamItem
+    from kowalski.model.chat import ChatEvent
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_PREFILL: Final = "prefill_progress"
+
+
+class Answer:
+    """The events of one answer, as they come: an asynchronous iterator. Close it when done.
+
+    Attributes:
+        completion: how far the answer is, and what the server calls it.
+        progress_at: when it last made progress, on anyio's clock.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        response: httpx2.Response,
+        completion: Completion,
+        deadlines: Deadlines,
+        asked_at: float,
+    ) -> None:
+        self.completion = completion
+        self.progress_at = asked_at
+        self._endpoint = endpoint
+        self._response = response
+        self._deadlines = deadlines
+        kind = response.headers.get("content-type", "")
+        self._decoder = PlainBody() if "json" in kind else EventStream()
+        self._chunks = chunks(response, MAX_ANSWER_BYTES)
+        self._ready: deque[ChatEvent] = deque()
+        self._prefill = ""
+        self._over = False
+        self._failure: KowalskiError | None = None
+
+    @classmethod
+    async def asked(
+        cls,
+        client: httpx2.AsyncClient,
+        endpoint: Endpoint,
+        body: dict[str, Any],
+        completion: Completion,
+        deadlines: Deadlines,
+    ) -> Self:
+        """Ask `endpoint` for a completion; `body` is the request.
+
+        Raises:
+            KowalskiError: the server's refusal, as callers know it.
+            ServerUnavailable: it cannot be asked, or does not answer in time.
+        """
+        asked_at = anyio.current_time()
+        request = client.build_request(
+            "POST",
+            f"{endpoint.api}/chat/completions",
+            content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+            headers={"content-type": "application/json", "accept": "text/event-stream"},
+        )
+        with anyio.move_on_at(asked_at + deadlines.first_token_s):
+            try:
+                response = await client.send(request, stream=True)
+            except httpx2.RequestError as error:
+                raise unreachable(endpoint, error) from error
+            try:
+                await _check(response, endpoint, str(body.get("model")), deadlines)
+            except BaseException:
+                # Whoever cancels, and whatever was refused: nobody else has this connection.
+                await close(response)
+                raise
+            return cls(endpoint, response, completion, deadlines, asked_at)
+        raise _silent(endpoint, deadlines.first_token_s)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatEvent:
+        """The next event.
+
+        Raises:
+            KowalskiError: the answer is not whole; what came of it has been told before.
+        """
+        while not self._ready:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            if self._over:
+                raise StopAsyncIteration
+            try:
+                await self._more()
+            except KowalskiError as error:
+                self._over = True
+                self._failure = error
+        return self._ready.popleft()
+
+    async def aclose(self) -> None:
+        """Close the connection. A server that still writes sees it at once."""
+        self._over = True
+        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            await self._chunks.aclose()
+        await close(self._response)
+
+    async def _more(self) -> None:
+        """Read a chunk, or the end.
+
+        Raises:
+            KowalskiError: the answer is not whole.
+        """
+        patience = self._patience()
+        chunk: bytes | None = None
+        broken: KowalskiError | None = None
+        with anyio.move_on_at(self.progress_at + patience) as limit:
+            try:
+                chunk = await self._chunks.__anext__()
+            except StopAsyncIteration:
+                # The answer's end; whether it is whole, its events tell.
+                chunk = None
+            except httpx2.RequestError as error:
+                broken = unreachable(self._endpoint, error)
+            except BodyTooLarge as error:
+                broken = self._beyond_bounds(error)
+        if limit.cancelled_caught:
+            broken = _silent(self._endpoint, patience)
+        if chunk is None:
+            self._end(broken)
+            return
+        try:
+            items = self._decoder.feed(chunk)
+        except MalformedStream as error:
+            raise self._beyond_bounds(error) from error
+        self._take(items)
+
+    def _take(self, items: list[StreamItem]) -> None:
+        for item in items:
+            if isinstance(item, ServerSentEvent):
+                if not self.completion.ended:
+                    self.progress_at = anyio.current_time()
+                self._ready.extend(self.completion.take(item))
+            elif self._is_progress(item):
+                self.progress_at = anyio.current_time()
+
+    def _is_progress(self, comment: Comment) -> bool:
+        """Whether more of the prompt has been read; the same news again is none."""
+        if not comment.text.startswith(_PREFILL) or comment.text == self._prefill:
+            return False
+        self._prefill = comment.text
+        return True
+
+    def _end(self, broken: KowalskiError | None) -> None:
+        """Nothing more comes. What made the answer whole may have come before it broke."""
+        self._over = True
+        self._take(self._decoder.end())
+        complete = self.completion.ended or self.completion.finish_reason is not None
+        if broken is not None and not complete:
+            raise broken
+        self._ready.extend(self.completion.end())
+
+    def _patience(self) -> float:
+        if self.completion.ended or self.completion.finish_reason is not None:
+            return self._deadlines.closing_s
+        return self._deadlines.idle_s if self.completion.begun else self._deadlines.first_token_s
+
+    def _beyond_bounds(self, error: Exception) -> ServerUnavailable:
+        return ServerUnavailable(
+            f"{self._endpoint.name} sent {error}, which no answer has. Is it a server of language "
+            "models?"
+        )
+
+
+async def _check(
+    response: httpx2.Response, endpoint: Endpoint, model: str, deadlines: Deadlines
+) -> None:
+    """Raise what an answer that carries no completion means."""
+    status = response.status_code
+    if 300 <= status < 400:
+        raise redirected(endpoint, response.headers.get("location", ""))
+    if status != 200:
+        body = await read_beginning(response, MAX_ERROR_BYTES, deadlines.closing_s)
+        retry_after = response.headers.get("retry-after")
+        complaint = Complaint.of_body(body, status)
+        raise refusal(endpoint, complaint, model=model, retry_after=retry_after)
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not ("json" in kind or kind in ("", "text/event-stream", "text/plain")):
+        raise ServerUnavailable(
+            f"{endpoint.name} answers {endpoint.quote(kind)!r} where a completion should be. Check "
+            f"that an OpenAI-compatible API is at {endpoint.api}."
+        )
+
+
+def _silent(endpoint: Endpoint, seconds: float) -> ServerUnavailable:
+    return ServerUnavailable(
+        f"{endpoint.name} made no progress for {seconds:g} s. It may be overloaded, or the model's "
+        "computer may have gone."
+    )

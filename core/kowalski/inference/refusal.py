@@ -1,0 +1,208 @@
+"""From an error as a server of language models tells it to the error that callers know."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from kowalski.errors import (
+    ContextTooLarge,
+    KowalskiError,
+    ModelUnavailable,
+    RequestRefused,
+    ServerUnavailable,
+)
+
+if TYPE_CHECKING:
+    from kowalski.inference.endpoint import Endpoint
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+
+_LONGEST_WAIT_S: Final = 3600.0
+_CONTEXT_CODES: Final = ("context_length_exceeded", "exceed_context_size_error")
+_CONTEXT_WORDS: Final = re.compile(
+    r"context (length|size|window)|maximum (model|prompt|input) length|prompt (is )?too long"
+    r"|exceeds? the (maximum|available) (context|length)|exceeds the maximum allowed length"
+    r"|when context the overflows",
+    re.IGNORECASE,
+)
+_CONTEXT_LIMIT: Final = re.compile(
+    r"(?:context (?:length|size|window)(?: (?:is|of)(?: only)?)? ?\(?|model length of "
+    r"|allowed length \(|n_ctx: ?)(\d{2,9})",
+    re.IGNORECASE,
+)
+_MODEL_CODES: Final = ("model_not_found", "model_not_loaded")
+_MODEL_WORDS: Final = re.compile(
+    r"\bmodels?\b.{0,300}?\b(not found|not exist|not loaded|not available)"
+    r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class StreamOptionsRefused(RequestRefused):
+    """The server does not want to be asked for usage; without that, it may answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """What a server said was wrong. `status` is the HTTP status, or one that it names itself."""
+
+    message: str
+    code: str = ""
+    status: int | None = None
+    limit_tokens: int | None = None
+
+    @classmethod
+    def of_body(cls, body: bytes, status: int) -> Complaint:
+        """From the body of an answer with an error's status, whatever it is."""
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            # No JSON: a page for people, a proxy's word, or cut.
+            text = body.decode("utf-8", "replace")
+            return cls(message="" if "<" in text[:200] else text, status=status)
+        return cls.of_value(value, status)
+
+    @classmethod
+    def of_value(cls, value: Any, status: int | None = None) -> Complaint:
+        """From a JSON value: `{"error": ...}`, `{"detail": ...}`, or the error by itself."""
+        if isinstance(value, dict) and value.get("error"):
+            value = value["error"]
+        if not isinstance(value, dict):
+            return cls(message=value if isinstance(value, str) else "", status=status)
+        own = value.get("code")
+        named = own if isinstance(own, int) and 400 <= own <= 599 else None
+        limit = value.get("n_ctx")
+        codes = (value.get("code"), value.get("type"))
+        return cls(
+            message=_message(value),
+            code=" ".join(code for code in codes if isinstance(code, str)),
+            status=status or named,
+            limit_tokens=limit if isinstance(limit, int) else None,
+        )
+
+
+def refusal(
+    endpoint: Endpoint,
+    complaint: Complaint,
+    *,
+    model: str | None,
+    retry_after: str | None = None,
+) -> KowalskiError:
+    """The error for callers. `retry_after` is the header of that name, `model` what was asked for.
+
+    An error that a stream carries has no status of its own; without any it is the server's fault.
+    """
+    status = complaint.status or 500
+    said = endpoint.quote(complaint.message) or f"HTTP status {status}"
+    if _is_about_context(complaint, status):
+        return _too_large(endpoint, complaint, model, said)
+    if status in (401, 403):
+        return RequestRefused(_about_key(endpoint, status, said))
+    if status < 500 and _is_about_model(complaint):
+        return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
+    if status in (404, 405):
+        return ServerUnavailable(
+            f"{endpoint.name} has no chat completions below {endpoint.api}. Check the URL of that "
+            f"server. It says: {said}"
+        )
+    if status in (408, 425, 429) or (status >= 500 and status != 501):
+        return ServerUnavailable(
+            f"{endpoint.name} cannot answer now ({status}): {said}", seconds_of(retry_after)
+        )
+    if status in (400, 422) and "stream_options" in complaint.message:
+        return StreamOptionsRefused(f"{endpoint.name} refuses stream_options: {said}")
+    return RequestRefused(
+        f"{endpoint.name} refuses the request ({status}): {said}. Change it, or ask another server."
+    )
+
+
+def redirected(endpoint: Endpoint, location: str) -> ServerUnavailable:
+    """The error for an answer that sends its reader elsewhere."""
+    where = endpoint.quote(location.partition("?")[0].rpartition("@")[2])
+    return ServerUnavailable(
+        f"{endpoint.name} at {endpoint.api} points to {where or 'nowhere'}, and no key and no "
+        "prompt follows it there. If that is where it should be, set that as the server's URL."
+    )
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """The seconds of a Retry-After header, which has them or a date; at most an hour."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return min(float(text), _LONGEST_WAIT_S)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        # Neither: as if it had said nothing.
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return min(max((when - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_WAIT_S)
+
+
+def _message(value: dict[str, Any]) -> str:
+    for name in ("message", "detail"):
+        said = value.get(name)
+        if isinstance(said, dict):
+            said = said.get("message") or said.get("detail")
+        if isinstance(said, list):
+            return "; ".join(_place_and_reason(entry) for entry in said[:5])
+        if isinstance(said, str) and said:
+            return said
+    return ""
+
+
+def _place_and_reason(entry: object) -> str:
+    """One entry of a list of faults, without the input that it may repeat: that is a prompt."""
+    if not isinstance(entry, dict):
+        return ""
+    place = entry.get("loc")
+    parts = [str(part) for part in place] if isinstance(place, list) else []
+    return f"{'.'.join(parts)}: {entry.get('msg', '')}"
+
+
+def _is_about_context(complaint: Complaint, status: int) -> bool:
+    if status in (401, 403, 404, 429):
+        return False
+    if any(code in complaint.code for code in _CONTEXT_CODES):
+        return True
+    return status == 413 or _CONTEXT_WORDS.search(complaint.message) is not None
+
+
+def _too_large(
+    endpoint: Endpoint, complaint: Complaint, model: str | None, said: str
+) -> ContextTooLarge:
+    limit = complaint.limit_tokens
+    if limit is None and (found := _CONTEXT_LIMIT.search(complaint.message)):
+        limit = int(found[1])
+    reads = f", which reads {limit} tokens at most" if limit else ""
+    return ContextTooLarge(
+        f"The prompt is too long for {model!r} at {endpoint.name}{reads}. Shorten it, or use a "
+        f"model with a larger context. The server says: {said}",
+        limit,
+    )
+
+
+def _is_about_model(complaint: Complaint) -> bool:
+    if any(code in complaint.code for code in _MODEL_CODES):
+        return True
+    return _MODEL_WORDS.search(complaint.message[:2000]) is not None
+
+
+def _about_key(endpoint: Endpoint, status: int, said: str) -> str:
+    if endpoint.key is None:
+        return (
+            f"{endpoint.name} wants an API key ({status}: {said}). Give this server one in the "
+            "settings."
+        )
+    return (
+        f"{endpoint.name} does not accept the API key from {endpoint.key.source} ({status}: "
+        f"{said}). Put a valid one there."
+    )

@@ -1,0 +1,134 @@
+"""Tells what a model thinks from what it answers, where both come as one text.
+
+An answer may begin with `<think>`: what follows is a thought until `</think>`. A later `<think>`
+is part of the answer, as a model may well write about tags. Some models begin inside a thought,
+since their template has said `<think>` for them, and only `</think>` shows it, too late for text
+that was passed on already. So for models that are known or named to do so, the text is held back
+until it shows, or the answer ends.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from kowalski.model.chat import Reasoning, Text
+
+_OPEN: Final = "<think>"
+_CLOSE: Final = "</think>"
+_MOST_BLANKS: Final = 1000
+_THINKERS: Final = re.compile(r"\bqwq|\br1\b|think|reason", re.IGNORECASE)
+
+
+def named_a_thinker(model: str) -> bool:
+    """Whether a model of this name may begin inside a thought."""
+    return _THINKERS.search(model) is not None
+
+
+class Thoughts:
+    """Divides one answer's text.
+
+    `began_inside` is what the answer showed of its model: whether it closed a thought that it had
+    not opened; None if it showed nothing.
+    """
+
+    def __init__(self, *, may_begin_inside: bool) -> None:
+        self.began_inside: bool | None = None
+        self._may_begin_inside = may_begin_inside
+        self._where: Literal["start", "undecided", "thought", "between", "answer"] = "start"
+        self._pending = ""
+        self._held: list[str] = []
+        self._recent = ""
+
+    def told_apart(self) -> list[Text | Reasoning]:
+        """The server tells thoughts apart by itself, so that the text holds none unmarked."""
+        self._may_begin_inside = False
+        return self._give_up() if self._where == "undecided" else []
+
+    def divide(self, piece: str) -> list[Text | Reasoning]:
+        """What `piece` adds; a tag cut at its end is kept for the next one."""
+        pieces: list[Text | Reasoning] = []
+        rest: str | None = piece
+        while rest is not None:
+            rest = self._step(rest, pieces)
+        return pieces
+
+    def end(self) -> list[Text | Reasoning]:
+        """What was still kept when the answer ended."""
+        if self._where == "undecided":
+            self.began_inside = False
+            return self._give_up()
+        kept, self._pending = self._pending, ""
+        if not kept or self._where == "between":
+            return []
+        return [Reasoning(text=kept) if self._where == "thought" else Text(text=kept)]
+
+    def _step(self, piece: str, pieces: list[Text | Reasoning]) -> str | None:
+        """One state's share of `piece`; what is left for the next state, or None."""
+        if self._where == "start":
+            return self._start(piece)
+        if self._where == "between":
+            if rest := piece.lstrip():
+                self._where = "answer"
+                return rest
+            return None
+        if self._where == "answer":
+            self._watch(piece)
+            if piece:
+                pieces.append(Text(text=piece))
+            return None
+        return self._think(piece, pieces)
+
+    def _start(self, piece: str) -> str | None:
+        beginning = self._pending + piece
+        words = beginning.lstrip()
+        if words.startswith(_OPEN):
+            self._pending = ""
+            self._where = "thought"
+            return words.removeprefix(_OPEN)
+        self._pending = beginning
+        if _OPEN.startswith(words) and len(beginning) <= _MOST_BLANKS:
+            return None
+        self._pending = ""
+        self._where = "undecided" if self._may_begin_inside else "answer"
+        return beginning
+
+    def _think(self, piece: str, pieces: list[Text | Reasoning]) -> str | None:
+        window = self._pending + piece
+        at = window.find(_CLOSE)
+        sure = at if at >= 0 else len(window) - _cut_tag(window)
+        if self._where == "undecided":
+            self._held.append(window[:sure])
+        elif sure:
+            pieces.append(Reasoning(text=window[:sure]))
+        if at < 0:
+            self._pending = window[sure:]
+            return None
+        if self._where == "undecided":
+            self.began_inside = True
+            if thought := "".join(self._held):
+                pieces.append(Reasoning(text=thought))
+            self._held.clear()
+        self._pending = ""
+        self._where = "between"
+        return window[at + len(_CLOSE) :]
+
+    def _give_up(self) -> list[Text | Reasoning]:
+        text = "".join([*self._held, self._pending])
+        self._held.clear()
+        self._pending = ""
+        self._where = "answer"
+        return [Text(text=text)] if text else []
+
+    def _watch(self, piece: str) -> None:
+        """Learn for the model's next answer what comes too late for this one."""
+        window = self._recent + piece
+        if _CLOSE in window:
+            self.began_inside = True
+        self._recent = window[1 - len(_CLOSE) :]
+
+
+def _cut_tag(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a closing tag."""
+    longest = min(len(text), len(_CLOSE) - 1)
+    return next((n for n in range(longest, 0, -1) if _CLOSE.startswith(text[-n:])), 0)
