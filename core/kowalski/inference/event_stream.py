@@ -135,14 +135,20 @@ class PlainBody:
     """
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._body = bytearray()
 
     def feed(self, chunk: bytes) -> list[StreamItem]:
-        """Nothing yet."""
-        self._pieces.append(chunk)
+        """Nothing yet.
+
+        Raises:
+            MalformedStream: the body is longer than an event may be.
+        """
+        self._body += chunk
+        if len(self._body) > MAX_EVENT_BYTES:
+            raise MalformedStream(f"a piece of more than {MAX_EVENT_BYTES // 2**20} MB")
         return []
 
     def end(self) -> list[StreamItem]:
         """The body, unless it is empty."""
-        body = b"".join(self._pieces).removeprefix(_BOM).decode("utf-8", "replace")
+        body = self._body.removeprefix(_BOM).decode("utf-8", "replace")
         return [ServerSentEvent(body)] if body.strip() else []

@@ -139,12 +139,11 @@ def seconds_of(retry_after: str | None) -> float | None:
         return min(float(text), _LONGEST_WAIT_S)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
-        # Neither: as if it had said nothing.
+        ahead = when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        # Neither, or a date that no calendar has: as if it had said nothing.
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return min(max((when - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_WAIT_S)
+    return min(max(ahead.total_seconds(), 0.0), _LONGEST_WAIT_S)
 
 
 def _message(value: dict[str, Any]) -> str:

@@ -17,8 +17,9 @@ def unreachable(endpoint: Endpoint, error: httpx2.RequestError) -> ServerUnavail
     said = endpoint.quote(str(error)) or type(error).__name__
     where = f"{endpoint.name} at {endpoint.root}"
     if isinstance(error, httpx2.ConnectTimeout):
+        hint = " If it speaks no TLS, try http:// in its URL." if endpoint.encrypted else ""
         return ServerUnavailable(
-            f"{where} does not take connections. Is that computer awake and in this network?"
+            f"{where} does not take connections. Is that computer awake and in this network?{hint}"
         )
     if isinstance(error, httpx2.ConnectError):
         return ServerUnavailable(_no_connection(where, said))

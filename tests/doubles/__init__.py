@@ -1,0 +1,1 @@
+"""Stand-ins for programs that Kowalski speaks to, on real sockets."""

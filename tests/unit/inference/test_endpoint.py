@@ -1,0 +1,71 @@
+"""Endpoints: URLs as people write them, and keys that never show."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kowalski.errors import InvalidSettings
+from kowalski.inference.endpoint import ApiKey, Endpoint
+
+KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
+
+
+@pytest.mark.parametrize(
+    ("url", "root", "api"),
+    [
+        ("http://pi:8080", "http://pi:8080", "http://pi:8080/v1"),
+        ("http://pi:8080/", "http://pi:8080", "http://pi:8080/v1"),
+        ("http://pi:8080/v1", "http://pi:8080", "http://pi:8080/v1"),
+        (" http://pi:8080/v1/ ", "http://pi:8080", "http://pi:8080/v1"),
+        ("192.168.1.20:8080", "http://192.168.1.20:8080", "http://192.168.1.20:8080/v1"),
+        ("[::1]:8080", "http://[::1]:8080", "http://[::1]:8080/v1"),
+        ("https://a.example/llm", "https://a.example/llm", "https://a.example/llm/v1"),
+        ("https://a.example/paas/v4", "https://a.example/paas", "https://a.example/paas/v4"),
+    ],
+)
+def test_a_url_may_have_its_version_or_not(url: str, root: str, api: str) -> None:
+    endpoint = Endpoint.at(url)
+    assert (endpoint.root, endpoint.api) == (root, api)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://", "ftp://pi", "http://pi:99999", "http://pi:x", "http://[::1", "pi:0"]
+)
+def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
+    with pytest.raises(InvalidSettings):
+        Endpoint.at(url)
+
+
+@pytest.mark.parametrize("url", ["http://me:hunter2@pi", "http://me:hunter2@pi:x", "me:hunter2@pi"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        Endpoint.at(url)
+    assert "hunter2" not in str(refused.value)
+
+
+@given(st.text())
+def test_any_text_makes_an_endpoint_or_a_known_error(url: str) -> None:
+    try:
+        endpoint = Endpoint.at(url)
+    except InvalidSettings:
+        return
+    assert endpoint.api.startswith(endpoint.root)
+
+
+@pytest.mark.parametrize("secret", ["", " ", "a b", "a\n", "a\r\nX-Other: b", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(InvalidSettings, match="LLM_KEY") as refused:
+        ApiKey(secret, "LLM_KEY")
+    assert not secret.strip() or secret not in str(refused.value)
+
+
+def test_a_key_does_not_show_in_what_is_printed() -> None:
+    assert "secret" not in repr(Endpoint.at("http://pi", key=KEY))
+
+
+def test_what_a_server_says_is_quoted_on_one_line_without_the_key() -> None:
+    endpoint = Endpoint.at("http://pi", key=KEY)
+    assert endpoint.quote("bad key\n sk-very-secret\x1b[31m") == "bad key [the API key] [31m"
+    assert len(endpoint.quote("x" * 10_000)) == 300

@@ -1,0 +1,205 @@
+"""Refusals: from the words of many makes of servers to the errors that callers know."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kowalski.errors import (
+    ContextTooLarge,
+    KowalskiError,
+    ModelUnavailable,
+    RequestRefused,
+    ServerUnavailable,
+)
+from kowalski.inference.endpoint import ApiKey, Endpoint
+from kowalski.inference.refusal import Complaint, StreamOptionsRefused, refusal, seconds_of
+
+KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
+
+
+def refused(status: int, value: Any, key: ApiKey | None = None) -> KowalskiError:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    endpoint = Endpoint.at("http://pi:8080", name="pi", key=key)
+    return refusal(endpoint, Complaint.of_body(body, status), model="llama")
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "limit"),
+    [
+        (
+            400,
+            {
+                "error": {
+                    "message": "This model's maximum context length is 8192 tokens. However, your "
+                    "messages resulted in 9000 tokens.",
+                    "code": "context_length_exceeded",
+                }
+            },
+            8192,
+        ),
+        (
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "message": "the request exceeds the available context size",
+                    "type": "exceed_context_size_error",
+                    "n_prompt_tokens": 1407,
+                    "n_ctx": 256,
+                }
+            },
+            256,
+        ),
+        (500, {"error": {"type": "exceed_context_size_error", "n_ctx": 512}}, 512),
+        (
+            400,
+            {
+                "object": "error",
+                "message": "This model's maximum context length is 4096 tokens. However, you "
+                "requested 5000 tokens (4000 in the messages, 1000 in the completion).",
+                "type": "BadRequestError",
+                "code": 400,
+            },
+            4096,
+        ),
+        (
+            400,
+            {"error": "The decoder prompt is longer than the maximum model length of 2048"},
+            2048,
+        ),
+        (
+            400,
+            {
+                "error": "The number of tokens to keep from the initial prompt is greater than the "
+                "context length (n_keep: 13055>= n_ctx: 4096)."
+            },
+            4096,
+        ),
+        (400, {"error": {"message": "prompt too long; exceeded max context length"}}, None),
+        (400, {"error": {"message": "input length exceeds the context length"}}, None),
+        (500, {"error": {"message": "Requested tokens (516) exceed context window of 512"}}, 512),
+        (413, b"<html>Request Entity Too Large</html>", None),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_with_the_limit(
+    status: int, value: Any, limit: int | None
+) -> None:
+    error = refused(status, value)
+    assert isinstance(error, ContextTooLarge)
+    assert error.limit_tokens == limit
+    assert str(limit or "pi") in error.user_message
+
+
+@pytest.mark.parametrize(
+    ("status", "value"),
+    [
+        (404, {"error": {"message": "The model `llama` does not exist.", "code": 404}}),
+        (404, {"error": {"message": 'model "llama" not found, try pulling it first'}}),
+        (404, {"error": {"message": "No instance found for model llama", "code": 404}}),
+        (400, {"error": {"message": "Invalid", "code": "model_not_found"}}),
+        (400, {"error": "No models loaded. Please load a model in the developer page."}),
+    ],
+)
+def test_a_model_that_is_not_there_is_told(status: int, value: Any) -> None:
+    assert isinstance(refused(status, value), ModelUnavailable)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_missing_key_and_a_wrong_one_are_told_apart(status: int) -> None:
+    missing = refused(status, {"error": "no"})
+    wrong = refused(status, {"error": "key sk-very-secret is wrong"}, KEY)
+    assert isinstance(missing, RequestRefused)
+    assert isinstance(wrong, RequestRefused)
+    assert "settings" in missing.user_message
+    assert "LLM_KEY" in wrong.user_message
+    assert "sk-very-secret" not in wrong.user_message
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
+def test_what_may_pass_makes_the_server_unavailable(status: int) -> None:
+    assert isinstance(refused(status, {"error": {"message": "Loading"}}), ServerUnavailable)
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 501])
+def test_what_would_be_refused_again_is_told_as_that(status: int) -> None:
+    error = refused(status, {"error": {"message": "temperature must be positive"}})
+    assert isinstance(error, RequestRefused)
+    assert "temperature must be positive" in error.user_message
+
+
+def test_a_path_that_is_not_there_points_to_the_url() -> None:
+    error = refused(404, {"detail": "Not Found"})
+    assert isinstance(error, ServerUnavailable)
+    assert "http://pi:8080/v1" in error.user_message
+
+
+def test_faults_are_told_without_the_input_that_they_repeat() -> None:
+    detail = [{"loc": ["body", "stop"], "msg": "too many", "input": "a private prompt"}]
+    error = refused(422, {"detail": detail})
+    assert "body.stop: too many" in error.user_message
+    assert "private" not in error.user_message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": {"message": "property 'stream_options' is unsupported"}},
+        {"message": {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}},
+    ],
+)
+def test_a_server_that_will_not_count_tokens_is_known(value: Any) -> None:
+    assert isinstance(refused(422, value), StreamOptionsRefused)
+
+
+@given(st.integers(400, 599), st.binary() | st.text().map(str.encode))
+def test_any_body_makes_a_known_error(status: int, body: bytes) -> None:
+    error = refused(status, body)
+    assert len(error.user_message) < 1000
+    assert error.user_message.isprintable()
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["error", "message", "detail", "code", "type", "loc", "msg", "n_ctx"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+def test_any_json_makes_a_known_error(value: Any) -> None:
+    assert refused(400, value).user_message
+
+
+def test_seconds_to_wait_come_as_a_number_or_a_date() -> None:
+    assert seconds_of("7") == 7
+    assert seconds_of(" 1.5 ") == 1.5
+    assert seconds_of("9" * 400) == 3600
+    assert seconds_of(None) is None
+    assert seconds_of("soon") is None
+    assert seconds_of("-3") is None
+    assert seconds_of("²") is None
+    later = seconds_of(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    assert later is not None
+    assert 0 < later <= 100
+    assert seconds_of("Fri, 20 Nov 2015 23:44:43 GMT") == 0
+    assert seconds_of("Fri, 20 Nov 2015 23:44:43 -0000") == 0
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_seconds_or_nothing(text: str) -> None:
+    seconds = seconds_of(text)
+    assert seconds is None or 0 <= seconds <= 3600
