@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute
 
 from doubles.completion_server import (
     CHAT,
@@ -70,11 +71,11 @@ async def events_of(
     deadlines: Deadlines | None = None,
     key: ApiKey | None = None,
 ) -> list[ChatEvent]:
-    async with (
-        OpenAIServer(server.url, api_key=key, deadlines=deadlines) as client,
-        client.chat(request) as answer,
-    ):
-        return [event async for event in answer]
+    events: list[ChatEvent] = []
+    async with OpenAIServer(server.url, api_key=key, deadlines=deadlines) as client:
+        with anyio.fail_after(20):
+            await collect(client, events, request)
+    return events
 
 
 async def failure_of(
@@ -89,15 +90,17 @@ async def failure_of(
         completion_server({CHAT: chat}) as server,
         OpenAIServer(server.url, api_key=key, deadlines=deadlines) as client,
     ):
-        with pytest.raises(KowalskiError) as failed:
+        with pytest.raises(KowalskiError) as failed, anyio.fail_after(20):
             await collect(client, [] if seen is None else seen)
     return failed.value
 
 
-async def collect(client: OpenAIServer, seen: list[ChatEvent]) -> None:
-    async with client.chat(HELLO) as answer:
+async def collect(
+    client: OpenAIServer, seen: list[ChatEvent], request: ChatRequest = HELLO
+) -> None:
+    async with client.chat(request) as answer:
         async for event in answer:
-            seen += [event]
+            seen.append(event)  # noqa: PERF401 - what came before an error must stay
 
 
 async def test_an_answer_comes_in_pieces_over_one_connection_for_many_calls() -> None:
@@ -288,6 +291,20 @@ async def test_an_error_whose_text_drips_is_told_by_what_came() -> None:
     assert "Loading" in failed.user_message
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        endless(head(500, content_length="999999999") + b"Overloaded ", b"x" * 50_000),
+        raw(head(500, content_length="999") + b"Overloaded"),
+    ],
+    ids=["endless", "cut"],
+)
+async def test_of_an_error_only_the_beginning_is_read(error: Reply) -> None:
+    failed = await failure_of(error)
+    assert "Overloaded" in failed.user_message
+    assert len(failed.user_message) < 1000
+
+
 async def test_a_whole_answer_is_not_lost_to_a_server_that_does_not_hang_up() -> None:
     lingering = stalled_stream(delta(content="Hi"), finish())
     async with completion_server({CHAT: lingering}) as server:
@@ -333,6 +350,13 @@ async def test_a_cut_answer_is_never_whole(cut: Reply) -> None:
     assert not any(isinstance(event, Done) for event in seen)
 
 
+async def test_what_came_before_an_error_is_told_even_if_both_come_at_once() -> None:
+    error = data({"error": {"message": "Runner shutdown", "code": 500}})
+    seen: list[ChatEvent] = []
+    await failure_of(stream(delta(content="half") + error + DONE), seen=seen)
+    assert seen == [Text(text="half")]
+
+
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/html", ""])
 async def test_an_empty_success_is_a_failure(kind: str) -> None:
     assert isinstance(await failure_of(reply(b"", content_type=kind)), ServerUnavailable)
@@ -371,6 +395,14 @@ async def test_a_server_without_tls_is_told_from_one_that_is_off() -> None:
         with pytest.raises(ServerUnavailable, match="cannot be reached"):
             async with client.chat(HELLO):
                 pass
+
+
+async def test_a_server_that_does_not_take_the_connection_is_given_up() -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as deaf:
+        url = f"https://127.0.0.1:{deaf.extra(SocketAttribute.local_port)}"
+        async with OpenAIServer(url, deadlines=Deadlines(connect_s=0.1)) as client:
+            with pytest.raises(ServerUnavailable, match="does not take connections"):
+                await collect(client, [])
 
 
 async def test_a_redirect_is_told_and_the_key_does_not_follow_it() -> None:

@@ -97,6 +97,12 @@ def test_without_a_reason_the_servers_own_end_must_have_come_whole() -> None:
             assert read(body[:length])[-1] == Done(finish_reason="stop")
 
 
+def test_without_a_reason_a_call_that_is_not_whole_spoils_the_answer() -> None:
+    call = call_piece(index=0, id="a", function={"name": "weather", "arguments": '{"at'})
+    with pytest.raises(ServerUnavailable):
+        read(delta(content="Let me look.") + call + DONE)
+
+
 @pytest.mark.parametrize(
     "body",
     [
