@@ -17,8 +17,8 @@ from kowalski.inference.event_stream import (
     PlainBody,
     ServerSentEvent,
 )
-from kowalski.inference.http_client import BodyTooLarge, chunks, close, read_beginning
-from kowalski.inference.refusal import MAX_ERROR_BYTES, Complaint, redirected, refusal
+from kowalski.inference.http_client import BodyTooLarge, chunks, close
+from kowalski.inference.refusal import refusal_of
 from kowalski.inference.unreachable import unreachable
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Answer:
 
     Attributes:
         completion: how far the answer is, and what the server calls it.
-        progress_at: when it last made progress, on anyio's clock.
+        progress_at: when it last made progress, on anyio's clock, which here stands still while
+            nobody waits for an event: a slow reader is no slow server.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Answer:
         self._chunks = chunks(response, MAX_ANSWER_BYTES)
         self._ready: deque[ChatEvent] = deque()
         self._prefill = ""
+        self._left_at = anyio.current_time()
         self._over = False
         self._failure: KowalskiError | None = None
 
@@ -108,6 +110,13 @@ class Answer:
         Raises:
             KowalskiError: the answer is not whole; what came of it has been told before.
         """
+        self.progress_at += anyio.current_time() - self._left_at
+        try:
+            return await self._next()
+        finally:
+            self._left_at = anyio.current_time()
+
+    async def _next(self) -> ChatEvent:
         while not self._ready:
             if self._failure is not None:
                 failure, self._failure = self._failure, None
@@ -199,14 +208,8 @@ async def _check(
     response: httpx2.Response, endpoint: Endpoint, model: str, deadlines: Deadlines
 ) -> None:
     """Raise what an answer that carries no completion means."""
-    status = response.status_code
-    if 300 <= status < 400:
-        raise redirected(endpoint, response.headers.get("location", ""))
-    if status != 200:
-        body = await read_beginning(response, MAX_ERROR_BYTES, deadlines.closing_s)
-        retry_after = response.headers.get("retry-after")
-        complaint = Complaint.of_body(body, status)
-        raise refusal(endpoint, complaint, model=model, retry_after=retry_after)
+    if response.status_code != 200:
+        raise await refusal_of(response, endpoint, model=model, within_s=deadlines.closing_s)
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not ("json" in kind or kind in ("", "text/event-stream", "text/plain")):
         raise ServerUnavailable(

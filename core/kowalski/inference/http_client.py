@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from kowalski.inference.endpoint import ApiKey
 
 _IDLE_CONNECTIONS: Final = 64
-_IDLE_CONNECTION_S: Final = 30.0
+# Many servers close an idle connection after five seconds; a request must not meet that.
+_IDLE_CONNECTION_S: Final = 4.0
 _KEEPALIVE_IDLE_S: Final = 15
 _KEEPALIVE_INTERVAL_S: Final = 5
 _KEEPALIVE_PROBES: Final = 3

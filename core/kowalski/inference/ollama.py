@@ -36,28 +36,32 @@ class Ollama:
         if running is None:
             return None
         contexts = {entry["name"]: count(entry.get("context_length")) for entry in running}
-        await self._show_new(ask, tags)
+        shown = await self._look(ask, tags)
         return Inventory(
             models=tuple(
                 ServedModel(
                     name=entry["name"],
                     state="loaded" if entry["name"] in contexts else "downloaded",
                     context_tokens=contexts.get(entry["name"])
-                    or self._shown[_version(entry)].context_tokens,
+                    or shown[_version(entry)].context_tokens,
                 )
                 for entry in tags
-                if self._shown[_version(entry)].answers
+                if shown[_version(entry)].answers
             )
         )
 
-    async def _show_new(self, ask: Ask, tags: Sequence[Entry]) -> None:
+    async def _look(self, ask: Ask, tags: Sequence[Entry]) -> dict[tuple[str, str], _Shown]:
         """Look once at each version of each model, and forget those that are gone."""
         shown = {}
         for entry in tags:
             version = _version(entry)
             known = self._shown.get(version)
-            shown[version] = known or _Shown(await ask("/api/show", {"model": entry["name"]}))
+            if known is None:
+                known = _Shown(await ask("/api/show", {"model": entry["name"]}))
+            # Kept at once: the time for one look at many models may end before the last of them.
+            shown[version] = self._shown[version] = known
         self._shown = shown
+        return shown
 
 
 class _Shown:

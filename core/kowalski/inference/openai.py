@@ -19,20 +19,13 @@ from kowalski.inference.http_client import (
     BodyTooLarge,
     close,
     open_client,
-    read_beginning,
     read_body,
 )
 from kowalski.inference.listing import USUAL_SLOTS, Listing, Vllm, entries
 from kowalski.inference.llama_cpp import LlamaCpp
 from kowalski.inference.lm_studio import LmStudio
 from kowalski.inference.ollama import Ollama
-from kowalski.inference.refusal import (
-    MAX_ERROR_BYTES,
-    Complaint,
-    StreamOptionsRefused,
-    redirected,
-    refusal,
-)
+from kowalski.inference.refusal import StreamOptionsRefused, refusal_of
 from kowalski.inference.unreachable import unreachable
 
 if TYPE_CHECKING:
@@ -71,6 +64,7 @@ class OpenAIServer:
         self._client: httpx2.AsyncClient
         self._slots = USUAL_SLOTS
         self._kind: ServerKind | None = None
+        self._kinds: tuple[ServerKind, ...] = (Vllm(), LlamaCpp(), LmStudio(), Ollama())
         self._counts_tokens = True
         self._begins_thinking: dict[str, bool] = {}
 
@@ -179,8 +173,7 @@ class OpenAIServer:
     async def _take_stock(self, listed: Sequence[Entry]) -> Inventory:
         """Ask as the kind of server that it was; if it is none of those any more, as each."""
         known = [self._kind] if self._kind is not None else []
-        kinds: list[ServerKind] = [*known, Vllm(), LlamaCpp(), LmStudio(), Ollama()]
-        for kind in kinds:
+        for kind in (*known, *self._kinds):
             if (inventory := await kind.inventory(self._ask_root, listed)) is not None:
                 self._kind = kind
                 return inventory
@@ -221,12 +214,9 @@ class OpenAIServer:
         status = response.status_code
         if not needed and status not in _BUSY:
             return
-        if 300 <= status < 400:
-            raise redirected(self._endpoint, response.headers.get("location", ""))
-        said = await read_beginning(response, MAX_ERROR_BYTES, self._deadlines.closing_s)
-        wait = response.headers.get("retry-after")
-        complaint = Complaint.of_body(said, status)
-        refused = refusal(self._endpoint, complaint, model=None, retry_after=wait)
+        refused = await refusal_of(
+            response, self._endpoint, model=None, within_s=self._deadlines.closing_s
+        )
         if isinstance(refused, ServerUnavailable):
             raise refused
         raise ServerUnavailable(refused.user_message)

@@ -16,8 +16,11 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.http_client import read_beginning
 
 if TYPE_CHECKING:
+    import httpx2
+
     from kowalski.inference.endpoint import Endpoint
 
 MAX_ERROR_BYTES: Final = 64 * 1024
@@ -107,8 +110,8 @@ def refusal(
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):
         return ServerUnavailable(
-            f"{endpoint.name} has no chat completions below {endpoint.api}. Check the URL of that "
-            f"server. It says: {said}"
+            f"{endpoint.name} has no OpenAI-compatible API at {endpoint.api}. Check the URL of "
+            f"that server. It says: {said}"
         )
     if status in (408, 425, 429) or (status >= 500 and status != 501):
         return ServerUnavailable(
@@ -121,8 +124,23 @@ def refusal(
     )
 
 
-def redirected(endpoint: Endpoint, location: str) -> ServerUnavailable:
-    """The error for an answer that sends its reader elsewhere."""
+async def refusal_of(
+    response: httpx2.Response, endpoint: Endpoint, *, model: str | None, within_s: float
+) -> KowalskiError:
+    """The error for callers that an answer without success means.
+
+    Of its body what comes within `within_s` is read; `model` is what was asked for.
+    """
+    status = response.status_code
+    if 300 <= status < 400:
+        return _redirected(endpoint, response.headers.get("location", ""))
+    said = await read_beginning(response, MAX_ERROR_BYTES, within_s)
+    complaint = Complaint.of_body(said, status)
+    retry_after = response.headers.get("retry-after")
+    return refusal(endpoint, complaint, model=model, retry_after=retry_after)
+
+
+def _redirected(endpoint: Endpoint, location: str) -> ServerUnavailable:
     where = endpoint.quote(location.partition("?")[0].rpartition("@")[2])
     return ServerUnavailable(
         f"{endpoint.name} at {endpoint.api} points to {where or 'nowhere'}, and no key and no "

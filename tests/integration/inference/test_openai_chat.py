@@ -305,6 +305,19 @@ async def test_of_an_error_only_the_beginning_is_read(error: Reply) -> None:
     assert len(failed.user_message) < 1000
 
 
+async def test_a_reader_that_takes_its_time_is_not_taken_for_a_silent_server() -> None:
+    answering = stream(delta(content="a"), delta(content="b"), finish(), DONE)
+    async with (
+        completion_server({CHAT: answering}) as server,
+        OpenAIServer(server.url, deadlines=Deadlines(idle_s=0.1, closing_s=0.1)) as client,
+        client.chat(HELLO) as answer,
+    ):
+        events = [await anext(answer)]
+        await anyio.sleep_until(answer.progress_at + 0.3)
+        events += [event async for event in answer]
+    assert events[-1] == Done(finish_reason="stop")
+
+
 async def test_a_whole_answer_is_not_lost_to_a_server_that_does_not_hang_up() -> None:
     lingering = stalled_stream(delta(content="Hi"), finish())
     async with completion_server({CHAT: lingering}) as server:
