@@ -93,7 +93,7 @@ class Answer:
             except httpx2.RequestError as error:
                 raise unreachable(endpoint, error) from error
             try:
-                await _check(response, endpoint, str(body.get("model")), deadlines)
+                await _check(response, endpoint, body.get("model"), deadlines)
             except BaseException:
                 # Whoever cancels, and whatever was refused: nobody else has this connection.
                 await close(response)
@@ -205,7 +205,7 @@ class Answer:
 
 
 async def _check(
-    response: httpx2.Response, endpoint: Endpoint, model: str, deadlines: Deadlines
+    response: httpx2.Response, endpoint: Endpoint, model: str | None, deadlines: Deadlines
 ) -> None:
     """Raise what an answer that carries no completion means."""
     if response.status_code != 200:
