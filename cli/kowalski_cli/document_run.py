@@ -61,7 +61,7 @@ class Choices:
     """How a document is run.
 
     Attributes:
-        root: the folder that its blocks see.
+        workspace: the folder that its blocks see, and where in it they start.
         env: variables that they get.
         session: one that lives on, read-only; None for one that ends with the run and whose
             changes stay in an overlay.
@@ -70,7 +70,7 @@ class Choices:
         keep_going: go on after a failure with what does not need it.
     """
 
-    root: str
+    workspace: Workspace
     env: Mapping[str, str]
     session: str | None
     timeout_s: float | None
@@ -182,7 +182,7 @@ class DocumentRun:
             session=self._session,
             session_ends=choices.session is None,
             kernel=kernel,
-            workspace=Workspace(choices.root, "overlay" if choices.session is None else "read"),
+            workspace=choices.workspace,
             network=choices.network,
             limits=Limits(wall_s=choices.timeout_s or attributes.timeout_s),
             env=choices.env,
@@ -197,7 +197,7 @@ class DocumentRun:
         await self._listener.hear(
             DocumentRan(
                 document=self._document.name,
-                folder=self._choices.root,
+                folder=self._choices.workspace.root,
                 ok=ended["ok"],
                 failed=ended["failed"],
                 tolerated=ended["tolerated"],

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kowalski.agent.home.granted_environment import granted_environment
 from kowalski.agent.home.places import Places
 from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import RightsDenied
+from kowalski.model.run import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from kowalski.model.run import Access
 
 
 def workspace_root(folder: Path) -> str:
@@ -31,17 +35,20 @@ def workspace_root(folder: Path) -> str:
     return check_root(folder, places)
 
 
-def granted_environment(root: str) -> dict[str, str]:
-    """The variables of this process that the owner lets code in `root` have, with their values.
+def workspace_of(folder: Path, access: Access) -> Workspace:
+    """What code sees that starts in `folder`.
+
+    Raises:
+        RightsDenied: as `workspace_root`.
+    """
+    root = workspace_root(folder)
+    return Workspace(root, access, cwd=os.path.relpath(folder.resolve(), root))
+
+
+def granted_to(workspace: Workspace) -> dict[str, str]:
+    """The variables of this process that the owner lets code there have.
 
     Raises:
         InvalidSettings: the file of grants cannot be used.
     """
-    places = Places.find()
-    if not places.grants_file.exists():
-        return {}
-    # Reading TOML takes 8 ms to load, and most people never grant anything.
-    from kowalski.agent.home.grants import Grants
-
-    names = Grants(places).for_folder(root).env
-    return {name: os.environ[name] for name in names if name in os.environ}
+    return granted_environment(Places.find(), workspace.root)

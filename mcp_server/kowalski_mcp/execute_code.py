@@ -52,6 +52,7 @@ def execute_code_tool(scope: Scope) -> ExactTool:
             network=scope.network,
             limits=Limits(wall_s=timeout_s),
             stdin=stdin,
+            env=scope.env,
             device=device,
             idempotent=idempotent,
             requester=requester(ctx),

@@ -42,12 +42,12 @@ def scope_of(
         seen = working_folder(places)
     return Scope(
         engine=LazyEngine(_open_engine),
+        places=places,
         folder=seen,
         access="write" if write else "read",
         network=network,
         answer_after_s=answer_after_s,
         progress_every_s=progress_every_s,
-        private=tuple(map(str, places.folders)),
     )
 
 

@@ -130,10 +130,9 @@ def _files() -> dict[str, str]:
 def _told(found: Diagnosis, style: Style) -> list[str]:
     facts = [("kowalski", found.version), ("python", found.python), ("system", found.system)]
     lines = [*fields(facts, style), "", style.bold("sandbox")]
-    enough = False
+    strongest = max((probe.level for probe in found.sandboxes if probe.works), default="")
     for probe in found.sandboxes:
-        lines += _probe_lines(probe, style, needed=not enough)
-        enough = enough or probe.works
+        lines += _probe_lines(probe, style, needed=probe.level > strongest)
     lines += ["", style.bold("languages"), *language_lines(found.languages, style, indent="  ")]
     lines += ["", style.bold("agent"), f"  {_agent_line(found, style)}"]
     lines += ["", style.bold("files"), *fields(list(found.files.items()), style, indent="  ")]
@@ -145,7 +144,7 @@ def _probe_lines(probe: ProbeResult, style: Style, *, needed: bool) -> list[str]
         held = "held against every attempt to get out"
         return [f"  {style.good(style.sign('ok'))} {probe.level} {probe.mechanism}  {held}"]
     if not needed:
-        # A stronger one works: this is good to know, and nothing to do about.
+        # One as strong works: this is good to know, and nothing to do about.
         sign = style.sign("skipped")
         return [style.dim(f"  {sign} {probe.level} {probe.mechanism}  {one_line(probe.problem)}")]
     sign = style.bad(style.sign("failed"))

@@ -18,7 +18,7 @@ from kowalski_cli.live_screen import LiveScreen
 from kowalski_cli.pass_through import PassThrough
 from kowalski_cli.screen import Screen, note
 from kowalski_cli.talk import REQUESTER, talk
-from kowalski_cli.workspace import granted_environment, workspace_root
+from kowalski_cli.workspace import granted_to, workspace_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -89,7 +89,7 @@ def _request(arguments: Namespace) -> RunRequest:
         network=not arguments.no_net,
         limits=Limits(wall_s=arguments.timeout),
         stdin=_stdin(arguments),
-        env=granted_environment(workspace.root) if workspace else {},
+        env=granted_to(workspace) if workspace else {},
         origin=Origin(str(Path(arguments.file).absolute())) if arguments.file else None,
         device=arguments.device,
         requester=REQUESTER,
@@ -145,10 +145,9 @@ def _decoded(content: bytes, name: str) -> str:
 
 def _workspace(*, write: bool) -> Workspace | None:
     try:
-        root = workspace_root(Path())
+        return workspace_of(Path(), "write" if write else "read")
     except RightsDenied as error:
         if write:
             raise
         note(f"{error.user_message.split('. ')[0]}; the code runs without seeing a folder.")
         return None
-    return Workspace(root, "write" if write else "read")

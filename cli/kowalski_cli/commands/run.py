@@ -23,7 +23,7 @@ from kowalski_cli.interruption import interruptible
 from kowalski_cli.live_screen import LiveScreen
 from kowalski_cli.screen import Screen, note
 from kowalski_cli.talk import talk
-from kowalski_cli.workspace import granted_environment, workspace_root
+from kowalski_cli.workspace import granted_to, workspace_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -79,10 +79,10 @@ def perform(arguments: Namespace) -> int:
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {path}")
         return exit_codes.OK
-    root = workspace_root(path.parent)
+    workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(
-        root=root,
-        env=granted_environment(root),
+        workspace=workspace,
+        env=granted_to(workspace),
         session=arguments.session,
         timeout_s=arguments.timeout,
         device=arguments.device,

@@ -18,11 +18,16 @@ Access = Literal["read", "overlay", "write"]
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of one device that a run sees at its own path."""
+    """A folder of one device that a run sees at its own path.
+
+    `cwd` is where in it an interpreter starts, relative to `root`; in a session that already
+    stands, code goes on where its interpreter is.
+    """
 
     root: str
     access: Access = "read"
     device: str = "local"
+    cwd: str = ""
 
 
 @dataclass(frozen=True, slots=True)

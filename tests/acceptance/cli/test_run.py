@@ -63,6 +63,24 @@ def test_blocks_of_all_languages_share_files_and_memory(shell: Shell) -> None:
     assert "  → 42\n" in done.stdout
 
 
+def test_blocks_start_in_the_folder_of_their_document(shell: Shell) -> None:
+    (shell.folder / ".git").mkdir()
+    folder = shell.folder / "docs"
+    folder.mkdir()
+    (folder / "data.txt").write_text("beside")
+    _document(
+        folder,
+        "python\nprint(open('data.txt').read())",
+        "bash\ncat data.txt; echo kept > made.txt",
+        "js\nconsole.log(fs.readFileSync('data.txt', 'utf8'))",
+    )
+
+    done = shell.kowalski("run", "docs/notes.md", "--keep-files")
+
+    assert done.stdout.count("beside") == 3
+    assert (folder / "made.txt").read_text() == "kept\n"
+
+
 def test_sessions_of_a_document_remember_apart(shell: Shell) -> None:
     _document(
         shell.folder,

@@ -122,6 +122,21 @@ def test_the_folder_is_read_only_until_owner_and_flag_agree(
     assert (tmp_path / "made.txt").read_text() == "changed\n"
 
 
+def test_variables_that_the_owner_granted_reach_the_code(
+    connect: Callable[..., Wire], home: dict[str, str], tmp_path: Path
+) -> None:
+    home["GREETING"] = "good day"
+
+    def greeting() -> Any:
+        wire = connect("--folder", str(tmp_path))
+        wire.initialize()
+        return call(wire, "echo ${GREETING-nothing}")["stdout"]
+
+    assert greeting() == "nothing\n"
+    owner(home, tmp_path, "allow", str(tmp_path), "--env", "GREETING")
+    assert greeting() == "good day\n"
+
+
 def test_a_flag_takes_the_network_away_that_the_owner_granted(
     connect: Callable[..., Wire], home: dict[str, str], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from clients.conformance_app.conversation import add_conversation_tools
 from clients.conformance_app.input_rounds import add_single_round_tools, add_stateful_round_tools
 from clients.conformance_app.prompts import add_prompts
 from clients.conformance_app.resources import add_acknowledgements, add_resources
+from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
 from kowalski_mcp.folder import Folder
 from kowalski_mcp.lazy_engine import LazyEngine
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 def build_server() -> MCPServer[None]:
     """The server that the suite tests, without its transport: Kowalski's own, and more in it."""
-    scope = Scope(engine=LazyEngine(Engine), folder=Folder(None, "The suite needs none."))
+    scope = Scope(
+        engine=LazyEngine(Engine),
+        places=Places.find(),
+        folder=Folder(None, "The suite needs none."),
+    )
     server = create_server(scope, name="kowalski-conformance")
     add_content_tools(server)
     add_conversation_tools(server)

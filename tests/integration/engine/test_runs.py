@@ -221,6 +221,22 @@ async def test_an_input_is_there_by_name_and_read_only(engine: Engine, tmp_path:
     assert result.status == "failed"
 
 
+async def test_code_starts_where_in_its_folder_it_was_asked_to(
+    engine: Engine, workspace: Path
+) -> None:
+    (workspace / "sub").mkdir()
+
+    def request(cwd: str) -> RunRequest:
+        seen = Workspace(str(workspace), cwd=cwd)
+        return RunRequest(language="python", code="import os; os.getcwd()", workspace=seen)
+
+    places = [(await engine.run(request(cwd))).value for cwd in ("", "sub", str(workspace / "sub"))]
+    assert places == [repr(str(at)) for at in (workspace, workspace / "sub", workspace / "sub")]
+    for outside in ("..", "/", "missing", "data.txt"):
+        with pytest.raises(InvalidRequest, match="no folder within"):
+            await engine.run(request(outside))
+
+
 async def test_an_input_that_nobody_put_is_refused(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "known.txt"
     file.write_text("known")

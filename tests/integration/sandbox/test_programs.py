@@ -107,10 +107,10 @@ async def test_signals_are_at_their_defaults(enclosing: Mechanism) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "cwd"), [("/usr/bin/missing", None), ("/etc/hosts", None), ("/bin/true", "/missing")]
+    ("argv", "cwd"), [("/usr/bin/missing", ""), ("/etc/hosts", ""), ("/bin/true", "/missing")]
 )
 async def test_a_program_that_cannot_start_says_why(
-    isolating: Mechanism, argv: str, cwd: str | None
+    isolating: Mechanism, argv: str, cwd: str
 ) -> None:
     async with box(isolating) as inside:
         with pytest.raises(LanguageUnavailable, match=f"(No such file|denied).*{cwd or argv}"):

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -14,7 +15,7 @@ import anyio.to_thread
 from kowalski.agent.home.grants import Grants, allow_command
 from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
-from kowalski.execution.credentials import find_hidden
+from kowalski.execution.credentials import MOST_ENTRIES, search
 from kowalski.execution.environment_names import is_forbidden
 from kowalski.execution.languages.catalogue import BY_NAME
 from kowalski.execution.limits import EffectiveLimits
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from kowalski.model.run import Limits, RunRequest, Toolchain, Workspace
     from kowalski.settings.model import LimitSettings, MaximumSettings, Settings
 
+_UNSEARCHED: Final = (
+    f"The folder holds more than {MOST_ENTRIES:,} files, and those deepest in it were not searched "
+    "for credentials: code can read what lies there. Run it in a smaller folder to be sure."
+)
 _LOOK_AGAIN_S: Final = 5.0
 _MAX_CODE_BYTES: Final = 8 * MB
 _MAX_STDIN_BYTES: Final = 64 * MB
@@ -41,12 +46,13 @@ _MAX_STDIN_BYTES: Final = 64 * MB
 class Surroundings:
     """What stands around code in one folder: its interpreters, and what it must not see.
 
-    `admitted` remembers what was decided in these surroundings.
+    `notes` are for whoever runs code there. `admitted` remembers what was decided.
     """
 
     interpreters: dict[str, Interpreter]
     problems: dict[str, LanguageUnavailable]
     hidden: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     admitted: dict[Hashable, Admitted] = field(default_factory=dict)
 
 
@@ -70,7 +76,7 @@ class Admission:
         self._places = places
         self._grants = Grants(places)
         self._python = python
-        self._roots: dict[str, tuple[float, str]] = {}
+        self._real_workspaces: dict[Workspace, tuple[float, Workspace]] = {}
         self._seen: dict[tuple[Toolchain, str | None], tuple[float, Surroundings]] = {}
 
     def language(self, name: str) -> Language:
@@ -106,7 +112,10 @@ class Admission:
         if decided is None:
             limits, notes = self.limits(request.limits)
             program = language.program(interpreter)
+            if workspace is not None:
+                program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
+            notes = (*notes, *around.notes)
             decided = Admitted(language, interpreter, program, spec, limits, notes)
             around.admitted[key] = decided
         if request.env:
@@ -133,7 +142,7 @@ class Admission:
             toolchains=tuple(prefixes),
             limits=replace(limits, wall_s=0, cpu_s=0, output_bytes=0),
             rights=rights,
-            workspace=workspace,
+            workspace=replace(workspace, cwd="") if workspace else None,
             hidden=around.hidden,
             blobs=str(self._places.blobs_dir),
         )
@@ -209,12 +218,24 @@ class Admission:
         if workspace is None:
             return None
         now = time.monotonic()
-        seen = self._roots.get(workspace.root)
+        known = self._real_workspaces
+        seen = known.get(workspace)
         if seen is None or seen[0] < now - _LOOK_AGAIN_S:
-            seen = now, check_root(workspace.root, self._places)
-            self._roots = {k: v for k, v in self._roots.items() if v[0] >= now - _LOOK_AGAIN_S}
-            self._roots[workspace.root] = seen
-        return replace(workspace, root=seen[1])
+            root = check_root(workspace.root, self._places)
+            seen = now, replace(workspace, root=root, cwd=_within(root, workspace.cwd))
+            self._real_workspaces = {
+                k: v for k, v in known.items() if v[0] >= now - _LOOK_AGAIN_S
+            } | {workspace: seen}
+        return seen[1]
+
+
+def _within(root: str, cwd: str) -> str:
+    """A folder of a workspace, relative to its root."""
+    real = Path(root, cwd).resolve()
+    if not real.is_dir() or not real.is_relative_to(root):
+        raise InvalidRequest(f"Code cannot start in {cwd!r}: it is no folder within {root}.")
+    relative = str(real.relative_to(root))
+    return "" if relative == "." else relative
 
 
 def _number(section: LimitSettings | MaximumSettings, key: str) -> float:
@@ -244,7 +265,11 @@ def _look(toolchain: Toolchain, root: str | None) -> Surroundings:
             interpreters[name] = language.locate(toolchain, root)
         except LanguageUnavailable as problem:
             problems[name] = problem
-    return Surroundings(interpreters, problems, find_hidden(root) if root else ())
+    if root is None:
+        return Surroundings(interpreters, problems, ())
+    found = search(root)
+    notes = () if found.complete else (_UNSEARCHED,)
+    return Surroundings(interpreters, problems, found.hidden, notes)
 
 
 def _denied(

@@ -19,14 +19,14 @@ class Program:
     Attributes:
         argv: the command.
         env: variables besides `PATH`, `HOME`, `TMPDIR` and `LANG`, which the sandbox sets.
-        cwd: an absolute path inside; None for the workspace, or the scratch folder without one.
+        cwd: where it starts, relative to the workspace, or to the scratch folder without one.
         preloaded: the Python kernel, forked from the first program's own interpreter where that
             is safe, else started by `argv`.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    cwd: str | None = None
+    cwd: str = ""
     preloaded: bool = False
 
 

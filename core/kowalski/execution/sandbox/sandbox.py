@@ -115,7 +115,7 @@ class Sandbox:
         }
         words = [
             "1" if program.preloaded and self._forks else "0",
-            program.cwd or self.places.cwd,
+            os.path.join(self.places.cwd, program.cwd),
             str(len(program.argv)),
             *program.argv,
             *(f"{name}={value}" for name, value in env.items()),
