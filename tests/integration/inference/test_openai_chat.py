@@ -39,9 +39,9 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.deadlines import Deadlines
-from kowalski.inference.endpoint import ApiKey
-from kowalski.inference.openai import OpenAIServer
+from kowalski.inference.completions.deadlines import Deadlines
+from kowalski.inference.completions.endpoint import ApiKey
+from kowalski.inference.openai.server import OpenAIServer
 from kowalski.model.chat import (
     ChatEvent,
     ChatMessage,
@@ -54,7 +54,7 @@ from kowalski.model.chat import (
 
 if TYPE_CHECKING:
     from doubles.completion_server import CompletionServer, Reply, Wire
-    from kowalski.inference.answer import Answer
+    from kowalski.inference.completions.answer import Answer
     from kowalski.inference.model_server import ModelServer
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")

@@ -8,9 +8,9 @@ import pytest
 
 from doubles.completion_server import MODELS, completion_server, endless, head, json_reply, reply
 from kowalski.errors import ServerUnavailable
-from kowalski.inference.deadlines import Deadlines
-from kowalski.inference.endpoint import ApiKey
-from kowalski.inference.openai import OpenAIServer
+from kowalski.inference.completions.deadlines import Deadlines
+from kowalski.inference.completions.endpoint import ApiKey
+from kowalski.inference.openai.server import OpenAIServer
 from kowalski.model.chat import ServedModel
 
 if TYPE_CHECKING:

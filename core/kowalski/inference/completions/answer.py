@@ -10,24 +10,24 @@ import anyio
 import httpx2
 
 from kowalski.errors import KowalskiError, ServerUnavailable
-from kowalski.inference.event_stream import (
+from kowalski.inference.completions.event_stream import (
     Comment,
     EventStream,
     MalformedStream,
     PlainBody,
     ServerSentEvent,
 )
-from kowalski.inference.http_client import BodyTooLarge, chunks, close
-from kowalski.inference.refusal import refusal_of
-from kowalski.inference.unreachable import unreachable
+from kowalski.inference.completions.http_client import BodyTooLarge, chunks, close
+from kowalski.inference.completions.refusal import refusal_of
+from kowalski.inference.completions.unreachable import unreachable
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from kowalski.inference.completion import Completion
-    from kowalski.inference.deadlines import Deadlines
-    from kowalski.inference.endpoint import Endpoint
-    from kowalski.inference.event_stream import StreamItem
+    from kowalski.inference.completions.completion import Completion
+    from kowalski.inference.completions.deadlines import Deadlines
+    from kowalski.inference.completions.endpoint import Endpoint
+    from kowalski.inference.completions.event_stream import StreamItem
     from kowalski.model.chat import ChatEvent
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kowalski.inference.listing import Inventory, count, usable_name
+from kowalski.inference.openai.listing import Inventory, count, usable_name
 from kowalski.model.chat import ServedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski.inference.listing import Ask, Entry
+    from kowalski.inference.openai.listing import Ask, Entry
 
 _NUM_CTX: Final = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 

@@ -9,7 +9,7 @@ import httpx2
 from kowalski.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from kowalski.inference.endpoint import Endpoint
+    from kowalski.inference.completions.endpoint import Endpoint
 
 
 def unreachable(endpoint: Endpoint, error: httpx2.RequestError) -> ServerUnavailable:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from kowalski.inference.listing import USUAL_SLOTS, Inventory, count
+from kowalski.inference.openai.listing import USUAL_SLOTS, Inventory, count
 from kowalski.model.chat import ServedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski.inference.listing import Ask, Entry
+    from kowalski.inference.openai.listing import Ask, Entry
 
 _MOST_SLOTS: Final = 1024
 _STATES: Final[dict[str, Literal["loaded", "loading", "downloaded"]]] = {

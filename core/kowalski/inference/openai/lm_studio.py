@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kowalski.inference.listing import Inventory, count, entries
+from kowalski.inference.openai.listing import Inventory, count, entries
 from kowalski.model.chat import ServedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski.inference.listing import Ask, Entry
+    from kowalski.inference.openai.listing import Ask, Entry
 
 
 class LmStudio:

@@ -10,31 +10,31 @@ import anyio
 import httpx2
 
 from kowalski.errors import ModelUnavailable, ServerUnavailable
-from kowalski.inference.answer import Answer
-from kowalski.inference.completion import Completion
-from kowalski.inference.completion_request import completion_request
-from kowalski.inference.deadlines import Deadlines
-from kowalski.inference.endpoint import Endpoint
-from kowalski.inference.http_client import (
+from kowalski.inference.completions.answer import Answer
+from kowalski.inference.completions.completion import Completion
+from kowalski.inference.completions.completion_request import completion_request
+from kowalski.inference.completions.deadlines import Deadlines
+from kowalski.inference.completions.endpoint import Endpoint
+from kowalski.inference.completions.http_client import (
     BodyTooLarge,
     close,
     open_client,
     read_body,
 )
-from kowalski.inference.listing import USUAL_SLOTS, Listing, Vllm, entries
-from kowalski.inference.llama_cpp import LlamaCpp
-from kowalski.inference.lm_studio import LmStudio
-from kowalski.inference.ollama import Ollama
-from kowalski.inference.refusal import StreamOptionsRefused, refusal_of
-from kowalski.inference.unreachable import unreachable
+from kowalski.inference.completions.refusal import StreamOptionsRefused, refusal_of
+from kowalski.inference.completions.unreachable import unreachable
+from kowalski.inference.openai.listing import USUAL_SLOTS, Listing, Vllm, entries
+from kowalski.inference.openai.llama_cpp import LlamaCpp
+from kowalski.inference.openai.lm_studio import LmStudio
+from kowalski.inference.openai.ollama import Ollama
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from kowalski.inference.endpoint import ApiKey
-    from kowalski.inference.listing import Entry, Inventory, ServerKind
+    from kowalski.inference.completions.endpoint import ApiKey
+    from kowalski.inference.openai.listing import Entry, Inventory, ServerKind
     from kowalski.model.chat import ChatRequest, ServedModel
 
 MAX_LISTING_BYTES: Final = 8 * 1024 * 1024

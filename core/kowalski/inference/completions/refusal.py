@@ -16,12 +16,12 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.http_client import read_beginning
+from kowalski.inference.completions.http_client import read_beginning
 
 if TYPE_CHECKING:
     import httpx2
 
-    from kowalski.inference.endpoint import Endpoint
+    from kowalski.inference.completions.endpoint import Endpoint
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 

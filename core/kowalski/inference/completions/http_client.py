@@ -18,7 +18,7 @@ from kowalski import __version__
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from kowalski.inference.endpoint import ApiKey
+    from kowalski.inference.completions.endpoint import ApiKey
 
 _IDLE_CONNECTIONS: Final = 64
 # Many servers close an idle connection after five seconds; a request must not meet that.

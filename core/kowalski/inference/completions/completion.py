@@ -15,14 +15,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.errors import ServerUnavailable
-from kowalski.inference.refusal import Complaint, refusal
-from kowalski.inference.thoughts import Thoughts, named_a_thinker
-from kowalski.inference.tool_calls import ToolCallPieces, TooManyToolCalls
+from kowalski.inference.completions.refusal import Complaint, refusal
+from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
+from kowalski.inference.completions.tool_calls import ToolCallPieces, TooManyToolCalls
 from kowalski.model.chat import ChatEvent, Done, FinishReason, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
-    from kowalski.inference.endpoint import Endpoint
-    from kowalski.inference.event_stream import ServerSentEvent
+    from kowalski.inference.completions.endpoint import Endpoint
+    from kowalski.inference.completions.event_stream import ServerSentEvent
 
 _LAST: Final = "[DONE]"
 _LARGEST_COUNT: Final = 10**12

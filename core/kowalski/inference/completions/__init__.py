@@ -1,0 +1,1 @@
+"""The chat completions API over HTTP, which every server here speaks."""

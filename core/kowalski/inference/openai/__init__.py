@@ -1,0 +1,1 @@
+"""OpenAI-compatible servers, and the kinds of them that tell more."""
