@@ -143,6 +143,24 @@ class RequestRefused(KowalskiError):
     code = "request_refused"
 
 
+class DeadlineExceeded(KowalskiError):
+    """A prompt had no whole answer within its time."""
+
+    code = "deadline_exceeded"
+    recoverable = True
+
+
+class AnswerInvalid(KowalskiError):
+    """A model's answers did not satisfy the schema. `partial_text` is the last of them."""
+
+    code = "answer_invalid"
+    recoverable = True
+
+    def __init__(self, user_message: str, partial_text: str = "") -> None:
+        super().__init__(user_message)
+        self.partial_text = partial_text
+
+
 class UnknownRun(KowalskiError):
     """No run, session, handle or artifact of that name is kept."""
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from doubles.completion_server import DONE, data, delta, finish, usage
 from kowalski.errors import ContextTooLarge, KowalskiError, ModelUnavailable, ServerUnavailable
-from kowalski.inference.completion import Completion
-from kowalski.inference.endpoint import Endpoint
-from kowalski.inference.event_stream import EventStream, PlainBody, ServerSentEvent
+from kowalski.inference.completions.completion import Completion
+from kowalski.inference.completions.endpoint import Endpoint
+from kowalski.inference.completions.event_stream import EventStream, PlainBody, ServerSentEvent
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Text, ToolCall, Usage
 
 CHUNK_KEYS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from kowalski.inference.completion_request import completion_request
+from kowalski.inference.completions.completion_request import completion_request
 from kowalski.model.chat import ChatMessage, ChatRequest
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "Hello"))

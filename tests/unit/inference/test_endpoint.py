@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.errors import InvalidSettings
-from kowalski.inference.endpoint import ApiKey, Endpoint
+from kowalski.inference.completions.endpoint import ApiKey, Endpoint
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 

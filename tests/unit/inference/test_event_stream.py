@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.inference.event_stream import (
+from kowalski.inference.completions.event_stream import (
     MAX_EVENT_BYTES,
     MAX_LINE_BYTES,
     Comment,

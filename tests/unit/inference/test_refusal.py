@@ -18,8 +18,13 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.endpoint import ApiKey, Endpoint
-from kowalski.inference.refusal import Complaint, StreamOptionsRefused, refusal, seconds_of
+from kowalski.inference.completions.endpoint import ApiKey, Endpoint
+from kowalski.inference.completions.refusal import (
+    Complaint,
+    StreamOptionsRefused,
+    refusal,
+    seconds_of,
+)
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.inference.thoughts import Thoughts, named_a_thinker
+from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
 from kowalski.model.chat import Reasoning, Text
 
 PIECES = st.sampled_from(

@@ -1,0 +1,286 @@
+"""One prompt's way to its answer: attempts at one server after another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from kowalski.errors import (
+    ContextTooLarge,
+    DeadlineExceeded,
+    KowalskiError,
+    ModelUnavailable,
+    NoServerAvailable,
+    RequestRefused,
+    ServerUnavailable,
+)
+from kowalski.inference.pool.context_window import estimated_tokens, least_tokens
+from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
+from kowalski.inference.pool.waiting_line import Seat, Turn
+from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, ToolCall, Usage
+
+if TYPE_CHECKING:
+    from kowalski.inference.pool.context_window import ContextWindows
+    from kowalski.inference.pool.member import Member
+    from kowalski.inference.pool.retry_budget import RetryBudget
+    from kowalski.inference.pool.roster import Roster
+    from kowalski.inference.pool.waiting_line import WaitingLine
+    from kowalski.model.chat import ChatRequest
+
+Sink = Callable[[ChatEvent], Awaitable[None]]
+"""Takes the events of an answer, one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What all calls of a pool share. `default_model` tells the model for prompts without one."""
+
+    roster: Roster
+    line: WaitingLine
+    budget: RetryBudget
+    windows: ContextWindows
+    clock: Callable[[], float]
+    default_model: Callable[[], str | None]
+    probing: bool
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What went wrong so far: the last error of each server, and how often servers failed."""
+
+    errors: dict[str, KowalskiError] = field(default_factory=dict)
+    failures: int = 0
+
+    def add(self, server: str, error: KowalskiError) -> None:
+        self.errors[server] = error
+        self.failures += isinstance(error, ServerUnavailable)
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
+
+
+class Call:
+    """One call.
+
+    `patience_s` is how long servers may have been failing and are still waited for. A call with
+    any is never refused as busy, and its time begins when the first server takes it.
+
+    `served_by` is the server that was asked last; `input_truncated` tells whether it seems to have
+    read less than it was given.
+    """
+
+    def __init__(
+        self, shared: Resources, request: ChatRequest, *, principal: str, patience_s: float = 0.0
+    ) -> None:
+        self.served_by: str | None = None
+        self.input_truncated = False
+        self._shared = shared
+        self._request = request
+        self._principal = principal
+        self._patience_s = patience_s
+        self._scope = anyio.CancelScope()
+        self._least = least_tokens(request)
+        self._tries = _Tries()
+        self._shown = False
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until its deadline; infinitely many while its time has not begun."""
+        return self._scope.deadline - self._shared.clock()
+
+    async def run(self, sink: Sink) -> None:
+        """Get the answer, and give its events to `sink`.
+
+        Raises:
+            DeadlineExceeded: the time was over first.
+            ServerUnavailable: servers were asked, and none gave a whole answer.
+            NoServerAvailable: no server that has the model can be asked now.
+            ModelUnavailable: no server has the model, or none was named and none stands out.
+            ContextTooLarge: the prompt is longer than any of them reads.
+            RequestRefused: a server refuses this prompt.
+            Busy: too many wait already.
+        """
+        self._shared.budget.record_call()
+        with self._shared.roster.interest(), self._scope:
+            if not self._patience_s:
+                self._begin()
+            await self._shared.roster.settle()
+            await self._ask(await self._model(), sink)
+        if self._scope.cancelled_caught:
+            asked = f" {self._tries}" if self._tries.errors else ""
+            where = f" {self.served_by} was at it." if self.served_by else " No server was free."
+            raise DeadlineExceeded(
+                f"There was no whole answer within {self._request.timeout_s:g} s.{where}{asked} "
+                "Give it more time (timeout_s), or ask for less."
+            )
+
+    async def _model(self) -> str:
+        roster, default = self._shared.roster, self._shared.default_model()
+        try:
+            model = roster.choose(self._request.model, default)
+            if any(member.served(model) for member in roster.members.values()):
+                return model
+        except ModelUnavailable:
+            pass
+        # It may have been loaded a moment ago.
+        await roster.refresh()
+        return roster.choose(self._request.model, default)
+
+    async def _ask(self, model: str, sink: Sink) -> None:
+        request = replace(self._request, model=model)
+        while True:
+            async with self._shared.line.hold(self._turn(model)) as seat:
+                if seat is None:
+                    raise self._hopeless(model)
+                if self.served_by is None and self._patience_s:
+                    self._begin()
+                self.served_by = seat.member.name
+                error = await self._attempt(seat, request, sink)
+            if error is None:
+                return
+            self._tries.add(seat.member.name, error)
+            if isinstance(error, ServerUnavailable):
+                await self._await_retry(model, error)
+
+    def _turn(self, model: str) -> Turn:
+        lacking = {n for n, e in self._tries.errors.items() if isinstance(e, ModelUnavailable)}
+
+        def accepts(member: Member) -> bool:
+            fits = self._shared.windows.fits(member, model, self._least)
+            return fits and member.name not in lacking and member.served(model) is not None
+
+        return Turn(
+            self._principal,
+            accepts,
+            until=min(self._scope.deadline, self._shared.clock() + self._request.timeout_s),
+            patience_s=self._patience_s,
+            avoid=frozenset(self._tries.errors),
+            bounded=not (self._patience_s or self._tries.errors),
+        )
+
+    async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
+        """One attempt. An error that another server may not have is returned.
+
+        Raises:
+            ContextTooLarge, RequestRefused
+        """
+        member, model = seat.member, request.model or ""
+        try:
+            if self._shared.probing:
+                await self._shared.windows.probe(member, model, estimated_tokens(request))
+                if not self._shared.windows.fits(member, model, self._least):
+                    # Now that this is known, the line offers other servers, or none.
+                    return ContextTooLarge(f"It does not read as much for {model}.")
+            await self._stream(seat, request, sink)
+        except ServerUnavailable as error:
+            seat.failed()
+            if error.retry_after_s is not None:
+                member.rests_until = self._shared.clock() + error.retry_after_s
+            return error
+        except ModelUnavailable as error:
+            seat.answered()
+            member.lacks(model)
+            return error
+        except ContextTooLarge as error:
+            seat.answered()
+            self._shared.windows.learn(member, model, error)
+            raise
+        except RequestRefused:
+            seat.answered()
+            raise
+        return None
+
+    async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
+        clock, latency = self._shared.clock, seat.member.latency
+        begun_at, silent, whole = clock(), True, False
+        try:
+            async with seat.member.server.chat(request) as events:
+                async for event in events:
+                    if silent and isinstance(event, (Text, Reasoning, ToolCall)):
+                        silent = False
+                        latency.observe((clock() - begun_at) * 1000)
+                        seat.answered()
+                        await self._announce_restart(seat.member.name, sink)
+                    if isinstance(event, Usage):
+                        self.input_truncated = self._shared.windows.read_less(
+                            seat.member, request.model or "", self._least, event
+                        )
+                    whole = isinstance(event, Done)
+                    await sink(event)
+        except ServerUnavailable:
+            # What is whole cannot be cut any more.
+            if not whole:
+                raise
+        finally:
+            if silent and not whole:
+                latency.observe_at_least((clock() - begun_at) * 1000)
+        if not whole:
+            raise ServerUnavailable("It ended its answer without saying that it is whole.")
+        seat.answered()
+
+    async def _announce_restart(self, server: str, sink: Sink) -> None:
+        if self._shown:
+            reason = f"The answer was cut. {self._tries}"
+            await sink(Restarted(server=server, reason=reason))
+        self._shown = True
+
+    async def _await_retry(self, model: str, error: ServerUnavailable) -> None:
+        """Wait until another attempt may begin.
+
+        Raises:
+            ServerUnavailable: none may.
+        """
+        if self._tries.failures >= ATTEMPTS:
+            raise self._given_up(f"{ATTEMPTS} attempts failed")
+        if not self._shared.budget.spend():
+            raise self._given_up("too many prompts fail at present to try each of them again")
+        accepts = self._turn(model).accepts
+        others = (
+            member
+            for member in self._shared.roster.members.values()
+            if member.name not in self._tries.errors and member.usable and accepts(member)
+        )
+        if next(others, None) is None:
+            pause = pause_s(self._tries.failures, error.retry_after_s)
+            if self._shared.clock() + pause >= self._scope.deadline:
+                raise self._given_up("there is no time left for another attempt")
+            await anyio.sleep(pause)
+
+    def _given_up(self, why: str) -> ServerUnavailable:
+        waits = [
+            error.retry_after_s
+            for error in self._tries.errors.values()
+            if isinstance(error, ServerUnavailable) and error.retry_after_s is not None
+        ]
+        return ServerUnavailable(
+            f"No server gave a whole answer: {why}. {self._tries} See whether these servers are "
+            "well, then try again.",
+            min(waits, default=None),
+        )
+
+    def _hopeless(self, model: str) -> KowalskiError:
+        if self._tries.failures:
+            return self._given_up("no other server can be asked")
+        windows = self._shared.windows
+        having = [m for m in self._shared.roster.members.values() if m.served(model)]
+        if not having:
+            return self._shared.roster.unavailable(model, str(self._tries))
+        if not any(windows.fits(member, model, self._least) for member in having):
+            widest = max(having, key=lambda member: windows.known(member, model) or 0)
+            known = windows.known(widest, model)
+            return ContextTooLarge(
+                f"The prompt has at least {self._least:,} tokens, and {model} reads {known:,} at "
+                f"most (on {widest.name}). Shorten it, fold it, or name a model that reads more.",
+                known,
+            )
+        troubles = " ".join(f"{m.name}: {m.trouble or 'it cannot be asked'}." for m in having)
+        return NoServerAvailable(
+            f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "
+            "see whether they are well."
+        )
+
+    def _begin(self) -> None:
+        self._scope.deadline = self._shared.clock() + self._request.timeout_s

@@ -1,0 +1,152 @@
+"""How much each model of each server really reads, and what surely does not fit.
+
+The law of lower bounds: no tokenizer in use joins two words into one token, or more than eight
+characters of Chinese, Japanese or Korean. So `least_tokens` is never more than the true count, a
+prompt is refused before it is sent only if even that count is over what is known, and nothing that
+fits is ever refused. Whitespace and what begins with punctuation count for nothing: any amount of
+it may be one token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from kowalski.errors import ContextTooLarge, RequestRefused
+from kowalski.model.chat import ChatMessage, ChatRequest, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kowalski.inference.pool.member import Member
+
+Place = tuple[str, str]
+"""A server and a model."""
+
+MATTERS_FROM: Final = 2000
+"""Estimated tokens from which on it is worth knowing whether a server cuts prompts silently."""
+
+_COUNTED_CHARACTERS: Final = 1_000_000
+_FAR_BELOW: Final = 0.75
+_IDEOGRAPHS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_IDEOGRAPHS_PER_TOKEN: Final = 8
+_SMALLEST_PROBE: Final = 4096
+# A count below this is no context's: such servers do not count what they had in a cache.
+_SMALLEST_CONTEXT: Final = 512
+_ENDLESS: Final = 1 << 40
+
+
+def least_tokens(request: ChatRequest) -> int:
+    """A number of tokens that the prompt certainly has."""
+    return sum(_least(message.content) for message in request.messages)
+
+
+def estimated_tokens(request: ChatRequest) -> int:
+    """About how many tokens the prompt has: a third of its ASCII, two thirds of the rest."""
+    tokens = 0.0
+    for message in request.messages:
+        text = message.content
+        plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+        tokens += plain / 3 + (len(text) - plain) / 1.5
+    return int(tokens)
+
+
+class ContextWindows:
+    """What is known of every server's models. `learnt` is what it was told earlier, and may be
+    kept: tokens per server and model.
+    """
+
+    def __init__(self, learnt: Mapping[Place, int] | None = None) -> None:
+        self.learnt: dict[Place, int] = dict(learnt or {})
+        self._read_whole: dict[Place, int] = defaultdict(int)
+        self._probing: dict[Place, anyio.Lock] = defaultdict(anyio.Lock)
+
+    def known(self, member: Member, model: str) -> int | None:
+        """What it can read, in tokens: as the server tells, else as it was learnt."""
+        served = member.served(model)
+        if served is not None and served.context_tokens is not None:
+            return served.context_tokens
+        return self.learnt.get((member.name, model))
+
+    def forget(self, server: str) -> None:
+        """What was learnt of a server holds no longer."""
+        for known in (self.learnt, self._read_whole):
+            for place in [place for place in known if place[0] == server]:
+                del known[place]
+
+    def fits(self, member: Member, model: str, least: int) -> bool:
+        """Whether a prompt of at least so many tokens may fit."""
+        known = self.known(member, model)
+        return known is None or least <= known
+
+    def learn(self, member: Member, model: str, error: ContextTooLarge) -> None:
+        """A server refused a prompt: it cuts none silently, and may have told its limit."""
+        place = member.name, model
+        self._read_whole[place] = _ENDLESS
+        if error.limit_tokens is not None:
+            self.learnt[place] = error.limit_tokens
+
+    def read_less(self, member: Member, model: str, least: int, usage: Usage) -> bool:
+        """Whether the server read far less than the at least `least` tokens that it was given."""
+        if _SMALLEST_CONTEXT <= usage.prompt_tokens < least * _FAR_BELOW:
+            return True
+        place = member.name, model
+        self._read_whole[place] = max(self._read_whole[place], usage.prompt_tokens)
+        return False
+
+    async def probe(self, member: Member, model: str, estimate: int) -> None:
+        """Find out, where it matters and is not known, whether a prompt of that size is read whole.
+
+        A prompt of known length asks for one token; what the server counts tells how much of it
+        was read. The length is a power of two, so that few probes answer for all prompts.
+
+        Raises:
+            ServerUnavailable, ModelUnavailable: as for any prompt.
+        """
+        place = member.name, model
+        if not self._is_open(member, model, estimate):
+            return
+        async with self._probing[place]:
+            # Whoever held the lock may have found out.
+            if not self._is_open(member, model, estimate):
+                return
+            words = max(_SMALLEST_PROBE, 1 << (estimate - 1).bit_length())
+            # Without a count there is nothing to compare, now or later.
+            read = _ENDLESS
+            try:
+                async with member.server.chat(_filler(model, words)) as events:
+                    async for event in events:
+                        if isinstance(event, Usage):
+                            read = event.prompt_tokens
+            except ContextTooLarge as error:
+                self.learn(member, model, error)
+            except RequestRefused:
+                self._read_whole[place] = _ENDLESS
+            else:
+                if _SMALLEST_CONTEXT <= read < words * _FAR_BELOW:
+                    self.learnt[place] = read
+                else:
+                    self._read_whole[place] = max(read, words)
+
+    def _is_open(self, member: Member, model: str, estimate: int) -> bool:
+        return (
+            estimate > max(MATTERS_FROM, self._read_whole[member.name, model])
+            and self.known(member, model) is None
+        )
+
+
+def _least(text: str) -> int:
+    text = text[:_COUNTED_CHARACTERS]
+    words = sum(word[0].isalnum() for word in text.split())
+    if text.isascii():
+        return words
+    ideographs = sum(map(len, _IDEOGRAPHS.findall(text)))
+    return max(words, ideographs // _IDEOGRAPHS_PER_TOKEN)
+
+
+def _filler(model: str, words: int) -> ChatRequest:
+    text = "one " * words
+    return ChatRequest(messages=(ChatMessage("user", text),), model=model, max_tokens=1)

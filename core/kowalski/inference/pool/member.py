@@ -1,0 +1,122 @@
+"""A server in the pool: what it has, how it fares, what it is at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from kowalski.errors import ServerUnavailable
+from kowalski.inference.pool.breaker import Breaker
+from kowalski.inference.pool.latency import FirstTokenLatency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kowalski.inference.model_server import ModelServer
+    from kowalski.model.chat import ServedModel
+
+CHECK_EVERY_S: Final = 10.0
+CHECK_LIMIT_S: Final = 5.0
+
+_ANSWERING: Final = frozenset({"loaded", "listed"})
+
+
+class Member:
+    """One server with everything that the pool knows of it. `clock` tells seconds."""
+
+    def __init__(self, server: ModelServer, clock: Callable[[], float]) -> None:
+        self.server = server
+        self.name = server.name
+        self.breaker = Breaker(clock)
+        self.latency = FirstTokenLatency(clock)
+        self.busy = 0
+        self.models: tuple[ServedModel, ...] = ()
+        self.checked_at: float | None = None
+        self.problem: str | None = None
+        """Why its last check failed. Its models are then those of the last that did not."""
+        self.rests_until = 0.0
+        """Until when, on the clock, it asked to be left alone."""
+        self._clock = clock
+        self._checking = anyio.Lock()
+        self._checks = 0
+        self._lacking: set[str] = set()
+
+    @property
+    def slots(self) -> int:
+        """How many calls it takes at once; never less than one."""
+        return max(1, self.server.slots)
+
+    @property
+    def usable(self) -> bool:
+        """Whether calls may go to it now, slots aside."""
+        return self.breaker.admits and self._clock() >= self.rests_until
+
+    @property
+    def stale(self) -> bool:
+        """Whether its next check is due."""
+        return self.checked_at is None or self._clock() - self.checked_at >= CHECK_EVERY_S
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what is known of its models is too old to be relied on."""
+        return self.checked_at is None or self._clock() - self.checked_at >= 2 * CHECK_EVERY_S
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it should not, or cannot, be asked now, for a person."""
+        if self.breaker.state == "open":
+            return "it failed several times in a row and is left alone for some seconds"
+        if self.breaker.state == "half-open":
+            return "it failed several times in a row and is being tried with one prompt"
+        if self._clock() < self.rests_until:
+            return "it asked for a pause"
+        return self.problem
+
+    def served(self, model: str) -> ServedModel | None:
+        """The model as it answers for it; None where it would not."""
+        if model in self._lacking:
+            return None
+        return next((m for m in self.models if m.name == model and m.state in _ANSWERING), None)
+
+    def lacks(self, model: str) -> None:
+        """It said that it does not have this model: believed until its next check."""
+        self._lacking.add(model)
+
+    def changes_at(self, patience_s: float) -> float | None:
+        """When, on the clock, time alone changes what may be done with it; None for never."""
+        now = self._clock()
+        times = [self.rests_until, self.breaker.reopens_at or 0.0]
+        if self.breaker.failing_since is not None:
+            times.append(self.breaker.failing_since + patience_s)
+        return min((time for time in times if time > now), default=None)
+
+    def gives_hope(self, patience_s: float, until: float) -> bool:
+        """Whether a call that may wait `until` then should wait for it.
+
+        A server that keeps failing is waited for until it has done so for `patience_s` seconds.
+        """
+        if self.rests_until > until:
+            return False
+        since = self.breaker.failing_since
+        if self.breaker.state != "open" or since is None:
+            return True
+        return self._clock() < since + patience_s
+
+    async def check(self) -> None:
+        """Learn what it has. Whoever comes while somebody asks it waits for that answer."""
+        checks = self._checks
+        async with self._checking:
+            if self._checks != checks:
+                return
+            try:
+                with anyio.fail_after(CHECK_LIMIT_S):
+                    self.models = tuple(await self.server.models())
+                self.problem = None
+                self._lacking.clear()
+            except ServerUnavailable as error:
+                self.problem = error.user_message
+            except TimeoutError:
+                self.problem = f"it did not tell its models within {CHECK_LIMIT_S:g} s"
+            self.checked_at = self._clock()
+            self._checks += 1

@@ -1,0 +1,183 @@
+"""The line in which calls wait for a slot of any server that can serve them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from kowalski.errors import Busy
+from kowalski.inference.pool import placement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from kowalski.inference.pool.member import Member
+
+
+@dataclass(eq=False)
+class Turn:
+    """One call's place in the line.
+
+    Attributes:
+        principal: whoever asks; those who wait are served one call a principal, round and round.
+        accepts: which servers can serve it.
+        until: when, on the loop's clock, it gives up.
+        patience_s: how long servers may have been failing and are still waited for.
+        avoid: names of servers to ask only if no other can be.
+        bounded: whether a full line refuses it.
+    """
+
+    principal: str
+    accepts: Callable[[Member], bool]
+    until: float
+    patience_s: float = 0.0
+    avoid: frozenset[str] = frozenset()
+    bounded: bool = True
+    seat: Seat | None = None
+    stirred: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Seat:
+    """A slot of a server, held by one call, which says through it how the server behaved.
+
+    `told`: whether that may change what others should wait for.
+    """
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.told = False
+        self._probe = member.breaker.enter()
+        member.busy += 1
+
+    def answered(self) -> None:
+        """The server answers, if only with a refusal."""
+        self.told = self.told or self._probe
+        self.member.breaker.succeeded(probe=self._probe)
+        self._probe = False
+
+    def failed(self) -> None:
+        """The server did not answer, or not to the end."""
+        self.told = True
+        self.member.breaker.failed(probe=self._probe)
+        self._probe = False
+
+    def release(self) -> None:
+        """Lay the slot down."""
+        self.member.breaker.abandoned(probe=self._probe)
+        self.member.busy -= 1
+
+
+class WaitingLine:
+    """One line for all servers: whoever waits takes the first slot that becomes free anywhere.
+
+    `members` is the pool's own, which may change at any time; `stir` must follow.
+    """
+
+    def __init__(self, members: Mapping[str, Member], limit: int) -> None:
+        self.length = 0
+        self._members = members
+        self._limit = limit
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
+
+    @asynccontextmanager
+    async def hold(self, turn: Turn) -> AsyncIterator[Seat | None]:
+        """A slot for the block's duration, waited for; None if waiting for one is no use.
+
+        Raises:
+            Busy: too many calls wait already.
+        """
+        seat = await self._take(turn)
+        try:
+            yield seat
+        finally:
+            if seat is not None:
+                seat.release()
+                if seat.told:
+                    self.stir()
+                else:
+                    self._serve()
+
+    def stir(self) -> None:
+        """Servers have changed: give slots to those who wait, and let the rest look again."""
+        self._serve()
+        for turns in self._waiting.values():
+            for turn in turns:
+                turn.stirred.set()
+
+    def waiting_for(self, member: Member) -> int:
+        """How many of those who wait this server could serve."""
+        return sum(turn.accepts(member) for turns in self._waiting.values() for turn in turns)
+
+    async def _take(self, turn: Turn) -> Seat | None:
+        if self.length >= self._limit and turn.bounded:
+            raise Busy(
+                f"{self.length} prompts are waiting for a server already. Try again when some "
+                "have been answered, or add a server."
+            )
+        self._waiting.setdefault(turn.principal, deque()).append(turn)
+        self.length += 1
+        try:
+            self._serve()
+            while turn.seat is None and self._is_hopeful(turn):
+                turn.stirred = anyio.Event()
+                with anyio.CancelScope(deadline=self._changes_at(turn)):
+                    await turn.stirred.wait()
+                self._serve()
+        except BaseException:
+            if turn.seat is not None:
+                turn.seat.release()
+                self._serve()
+            raise
+        finally:
+            if turn.seat is None:
+                self._leave(turn)
+        return turn.seat
+
+    def _is_hopeful(self, turn: Turn) -> bool:
+        return any(
+            member.gives_hope(turn.patience_s, turn.until)
+            for member in self._members.values()
+            if turn.accepts(member)
+        )
+
+    def _changes_at(self, turn: Turn) -> float:
+        times = (member.changes_at(turn.patience_s) for member in self._members.values())
+        return min((time for time in times if time is not None), default=float("inf"))
+
+    def _serve(self) -> None:
+        while any(member.busy < member.slots for member in self._members.values()):
+            in_order = (turn for turns in self._waiting.values() for turn in turns)
+            served = next((turn for turn in in_order if self._grant(turn)), None)
+            if served is None:
+                return
+            self._leave(served)
+            if served.principal in self._waiting:
+                self._waiting.move_to_end(served.principal)
+            served.stirred.set()
+
+    def _grant(self, turn: Turn) -> bool:
+        usable = [m for m in self._members.values() if m.usable and turn.accepts(m)]
+        fresh = [m for m in usable if m.name not in turn.avoid] or usable
+        sound = [m for m in fresh if m.problem is None] or fresh
+        free = [m for m in sound if m.busy < m.slots]
+        if not free:
+            return False
+        turn.seat = Seat(max(free, key=_score))
+        return True
+
+    def _leave(self, turn: Turn) -> None:
+        turns = self._waiting[turn.principal]
+        turns.remove(turn)
+        if not turns:
+            del self._waiting[turn.principal]
+        self.length -= 1
+
+
+def _score(member: Member) -> float:
+    # Nobody who accepts a server with a free slot is still waiting for it.
+    latency_ms = placement.expected_ms(member.latency.expected_ms, member.busy, 0, member.slots)
+    return placement.inference(latency_ms)

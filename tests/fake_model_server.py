@@ -1,0 +1,113 @@
+"""A server of language models that does what a test says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+
+from kowalski.errors import KowalskiError, ServerUnavailable
+from kowalski.model.chat import (
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    Done,
+    ServedModel,
+    Text,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+Behaviour: TypeAlias = Callable[[ChatRequest], AsyncGenerator[ChatEvent, None]]
+
+
+def answers(*texts: str, after_s: float = 0.0, prompt_tokens: int = 10) -> Behaviour:
+    """Each text after so many seconds, then the end; without texts, the prompt's last words."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        for text in texts or (request.messages[-1].content,):
+            await anyio.sleep(after_s)
+            yield Text(text=text)
+        yield Usage(prompt_tokens=prompt_tokens, completion_tokens=len(texts) or 1)
+        yield Done(finish_reason="stop")
+
+    return behave
+
+
+def fails(error: KowalskiError | None = None, *texts: str, after_s: float = 0.0) -> Behaviour:
+    """The texts, then the error; by default that it was cut."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        await anyio.sleep(after_s)
+        for text in texts:
+            yield Text(text=text)
+        raise error or ServerUnavailable("It hung up.")
+
+    return behave
+
+
+def hangs(*texts: str) -> Behaviour:
+    """The texts, then nothing ever."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        for text in texts:
+            yield Text(text=text)
+        await anyio.sleep_forever()
+
+    return behave
+
+
+class FakeModelServer:
+    """Behaves as `script` says, call by call, and after that as `otherwise`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        slots: int = 8,
+        models: Iterable[ServedModel] | None = None,
+        script: Iterable[Behaviour] = (),
+        otherwise: Behaviour | None = None,
+    ) -> None:
+        self.name = name
+        self.slots = slots
+        self.served: Sequence[ServedModel] = (
+            (ServedModel(name="m", state="loaded"),) if models is None else tuple(models)
+        )
+        self.script = deque(script)
+        self.otherwise = otherwise or answers()
+        self.listing_problem: str | None = None
+        self.listing_s = 0.0
+        self.listed = 0
+        self.asked: list[ChatRequest] = []
+        self.active = 0
+        self.most_active = 0
+
+    async def models(self) -> Sequence[ServedModel]:
+        self.listed += 1
+        await anyio.sleep(self.listing_s)
+        if self.listing_problem is not None:
+            raise ServerUnavailable(self.listing_problem)
+        return self.served
+
+    @asynccontextmanager
+    async def chat(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatEvent]]:
+        self.asked.append(request)
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        behaviour = self.script.popleft() if self.script else self.otherwise
+        try:
+            async with aclosing(behaviour(request)) as events:
+                yield events
+        finally:
+            self.active -= 1
+
+
+def prompt(text: str = "hello", *, model: str | None = "m", timeout_s: float = 600) -> ChatRequest:
+    """A prompt of one message."""
+    return ChatRequest(messages=(ChatMessage("user", text),), model=model, timeout_s=timeout_s)

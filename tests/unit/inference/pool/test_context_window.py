@@ -1,0 +1,206 @@
+"""What fits into a model's context, and what a server silently leaves unread."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fake_model_server import FakeModelServer, answers, fails, prompt
+from kowalski.errors import ContextTooLarge, RequestRefused
+from kowalski.inference.pool.context_window import (
+    MATTERS_FROM,
+    ContextWindows,
+    estimated_tokens,
+    least_tokens,
+)
+from kowalski.inference.pool.pool import Pool
+from kowalski.model.chat import ServedModel, Text, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from fake_model_server import Behaviour
+    from kowalski.model.chat import ChatEvent, ChatRequest
+
+pieces = st.text() | st.text("ab1 .,=-\n") | st.text("日本語한국어 のabc", max_size=60)
+
+
+def generous_tokens(text: str) -> int:
+    """What the thriftiest tokenizer imaginable counts: every word with all that surrounds it is one
+    token, save that eight ideographs at most fit into one."""
+    words = [word for word in re.split(r"\s+", text) if re.search(r"\w", word)]
+    return sum(max(1, -(-len(re.findall("[\u3040-\u9fff\uac00-\ud7af]", w)) // 8)) for w in words)
+
+
+def silently_reads(limit: int) -> Behaviour:
+    """A server that cuts prompts to `limit` tokens, one a word, and says nothing."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        read = min(limit, len(request.messages[-1].content.split()))
+        async for event in answers("x", prompt_tokens=read)(request):
+            yield event
+
+    return behave
+
+
+def telling(tokens: int | None) -> list[ServedModel]:
+    return [ServedModel(name="m", state="loaded", context_tokens=tokens)]
+
+
+@given(pieces)
+def test_the_lower_bound_is_never_above_what_the_thriftiest_tokenizer_counts(text: str) -> None:
+    assert least_tokens(prompt(text)) <= generous_tokens(text)
+
+
+def test_whitespace_and_rules_count_for_nothing() -> None:
+    assert least_tokens(prompt(" \n\t" * 1000 + "-" * 5000 + " === " * 500)) == 0
+
+
+def test_the_estimate_is_a_third_of_ascii_and_two_thirds_of_the_rest() -> None:
+    assert estimated_tokens(prompt("abc" * 10 + "日本語" * 10)) == 10 + 20
+
+
+@given(words=st.integers(1, 300), context=st.integers(1, 300))
+async def test_what_fits_is_sent_and_what_surely_does_not_is_refused(
+    words: int, context: int
+) -> None:
+    server = FakeModelServer("a", models=telling(context))
+    async with Pool([server]) as pool:
+        if words <= context:
+            await pool.complete(prompt("word " * words))
+            assert len(server.asked) == 1
+        else:
+            with pytest.raises(ContextTooLarge, match=f"reads {context} at most") as raised:
+                await pool.complete(prompt("word " * words))
+            assert raised.value.limit_tokens == context
+            assert not server.asked
+
+
+async def test_a_long_prompt_goes_where_the_context_is_wide_enough() -> None:
+    narrow = FakeModelServer("a", models=telling(100))
+    wide = FakeModelServer("b", models=telling(1000))
+    async with Pool([narrow, wide]) as pool:
+        for _ in range(3):
+            assert (await pool.complete(prompt("word " * 500))).served_by == "b"
+
+
+async def test_a_limit_that_a_refusal_names_is_remembered() -> None:
+    server = FakeModelServer("a", script=[fails(ContextTooLarge("Too long.", 100))])
+    async with Pool([server]) as pool:
+        for _ in range(2):
+            with pytest.raises(ContextTooLarge):
+                await pool.complete(prompt("word " * 200))
+        assert len(server.asked) == 1
+        assert pool.windows.learnt == {("a", "m"): 100}
+        await pool.complete(prompt("word " * 90))
+
+
+async def test_what_was_learnt_earlier_can_be_given_and_is_forgotten_with_its_server() -> None:
+    server = FakeModelServer("a")
+    async with Pool([server], windows=ContextWindows({("a", "m"): 100})) as pool:
+        with pytest.raises(ContextTooLarge):
+            await pool.complete(prompt("word " * 200))
+        pool.remove("a")
+        pool.add(server)
+        await pool.complete(prompt("word " * 200))
+
+
+async def test_an_answer_to_less_than_was_given_is_marked() -> None:
+    server = FakeModelServer("a", otherwise=silently_reads(1000))
+    async with Pool([server], probing=False) as pool:
+        assert (await pool.complete(prompt("word " * 2000))).input_truncated
+        assert not (await pool.complete(prompt("word " * 1000))).input_truncated
+
+
+async def test_a_server_that_cuts_silently_is_found_out_before_the_first_long_prompt() -> None:
+    server = FakeModelServer("a", otherwise=silently_reads(4096))
+    async with Pool([server]) as pool:
+        await pool.complete(prompt("short"))
+        assert len(server.asked) == 1
+        with pytest.raises(ContextTooLarge, match="reads 4,096 at most"):
+            await pool.complete(prompt("word " * 6000))
+        probe = server.asked[1]
+        assert probe.max_tokens == 1
+        assert (len(server.asked), pool.windows.learnt) == (2, {("a", "m"): 4096})
+
+
+async def test_a_prompt_that_one_server_would_cut_goes_to_another() -> None:
+    cutting = FakeModelServer("a", otherwise=silently_reads(4096))
+    whole = FakeModelServer("b", models=telling(100_000))
+    async with Pool([cutting, whole]) as pool:
+        assert (await pool.complete(prompt("word " * 6000))).served_by == "b"
+        assert len(cutting.asked) == 1
+
+
+async def test_one_probe_answers_for_all_prompts_of_its_size() -> None:
+    server = FakeModelServer("a", otherwise=silently_reads(1_000_000))
+    async with Pool([server]) as pool:
+        for _ in range(10):
+            await pool.complete(prompt("word " * 3000))
+    assert [request.max_tokens for request in server.asked].count(1) == 1
+
+
+async def test_prompts_that_come_together_share_a_probe_and_short_ones_do_not_wait_for_it() -> None:
+    async def slow(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        await anyio.sleep(5 if request.max_tokens == 1 else 0)
+        async for event in silently_reads(1_000_000)(request):
+            yield event
+
+    server = FakeModelServer("a", otherwise=slow)
+    async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(pool.complete, prompt("word " * 3000))
+        await anyio.sleep(1)
+        assert (await pool.complete(prompt("short"))).latency_ms == 0
+    assert [request.max_tokens for request in server.asked].count(1) == 1
+
+
+async def test_no_probe_is_sent_to_a_server_that_tells_its_context() -> None:
+    server = FakeModelServer("a", models=telling(100_000))
+    async with Pool([server]) as pool:
+        await pool.complete(prompt("word " * 3000))
+    assert len(server.asked) == 1
+
+
+async def test_a_server_that_refuses_rather_than_cuts_is_probed_once() -> None:
+    for refusal in (ContextTooLarge("Too long."), RequestRefused("No.")):
+        server = FakeModelServer("a", script=[fails(refusal)])
+        async with Pool([server]) as pool:
+            for _ in range(3):
+                await pool.complete(prompt("word " * (MATTERS_FROM + 1)))
+        assert [request.max_tokens for request in server.asked] == [1, None, None, None]
+
+
+async def test_a_server_that_counts_no_tokens_is_probed_once() -> None:
+    async def uncounted(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        async for event in answers("x")(request):
+            if not isinstance(event, Usage):
+                yield event
+
+    server = FakeModelServer("a", otherwise=uncounted)
+    async with Pool([server]) as pool:
+        for length in (3000, 3000, 30_000):
+            result = await pool.complete(prompt("word " * length))
+            assert (result.text, result.input_truncated) == ("x", False)
+    assert [request.max_tokens for request in server.asked] == [1, None, None, None]
+
+
+async def test_a_count_that_no_context_could_have_is_not_believed() -> None:
+    server = FakeModelServer("a", otherwise=answers("x", prompt_tokens=7))
+    async with Pool([server]) as pool:
+        result = await pool.complete(prompt("word " * 6000))
+        assert (result.text, result.input_truncated) == ("x", False)
+        assert pool.windows.learnt == {}
+
+
+async def test_a_server_that_fails_its_probe_is_replaced() -> None:
+    bad = FakeModelServer("a", script=[fails()])
+    good = FakeModelServer("b", models=telling(100_000))
+    async with Pool([bad, good]) as pool, pool.chat(prompt("word " * 3000)) as events:
+        assert isinstance(await anext(events), Text)
+    assert (len(bad.asked), len(good.asked)) == (1, 1)

@@ -1,0 +1,508 @@
+"""The pool: many servers as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from fake_model_server import FakeModelServer, answers, fails, hangs, prompt
+from kowalski.errors import (
+    Busy,
+    ContextTooLarge,
+    DeadlineExceeded,
+    InvalidRequest,
+    ModelUnavailable,
+    NoServerAvailable,
+    RequestRefused,
+    ServerUnavailable,
+)
+from kowalski.inference.pool.pool import Pool
+from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from kowalski.model.chat import ChatRequest
+
+
+def loaded(*names: str) -> list[ServedModel]:
+    return [ServedModel(name=name, state="loaded") for name in names]
+
+
+async def events_of(pool: Pool, text: str = "hello") -> list[ChatEvent]:
+    async with pool.chat(prompt(text)) as events:
+        return [event async for event in events]
+
+
+async def test_an_answer_streams_through_and_ends_with_done() -> None:
+    async with Pool([FakeModelServer("a", otherwise=answers("x", "y"))]) as pool:
+        events = await events_of(pool)
+    assert [event.text for event in events if isinstance(event, Text)] == ["x", "y"]
+    assert events[-1] == Done(finish_reason="stop")
+
+
+async def test_a_whole_answer_tells_its_text_tokens_times_and_server() -> None:
+    async with Pool([FakeModelServer("a", otherwise=answers("x", "y", after_s=0.25))]) as pool:
+        result = await pool.complete(prompt())
+    assert (result.text, result.served_by, result.finish_reason) == ("xy", "a", "stop")
+    assert (result.first_token_ms, result.latency_ms) == (250, 500)
+    assert result.usage is not None
+    assert (result.usage.prompt_tokens, result.restarted) == (10, 0)
+
+
+class TestTheModel:
+    async def test_the_only_loaded_one_serves_prompts_that_name_none(self) -> None:
+        downloaded = ServedModel(name="other", state="downloaded")
+        server = FakeModelServer("a", models=[*loaded("only"), downloaded])
+        async with Pool([server, FakeModelServer("b", models=loaded("only"))]) as pool:
+            await pool.complete(prompt(model=None))
+        assert server.asked[0].model == "only"
+
+    async def test_the_default_comes_first(self) -> None:
+        server = FakeModelServer("a", models=loaded("x", "y"))
+        async with Pool([server], default_model="y") as pool:
+            await pool.complete(prompt(model=None))
+        assert server.asked[0].model == "y"
+
+    async def test_without_a_default_several_are_listed_by_server(self) -> None:
+        servers = [
+            FakeModelServer("a", models=loaded("x")),
+            FakeModelServer("b", models=[*loaded("y"), ServedModel(name="z", state="downloaded")]),
+        ]
+        async with Pool(servers) as pool:
+            with pytest.raises(ModelUnavailable) as raised:
+                await pool.complete(prompt(model=None))
+        assert "a: loaded x." in raised.value.user_message
+        assert "b: loaded y; downloaded z." in raised.value.user_message
+
+    async def test_a_prompt_goes_only_where_its_model_is(self) -> None:
+        other, right = FakeModelServer("a", models=loaded("x")), FakeModelServer("b")
+        async with Pool([other, right]) as pool:
+            await pool.complete(prompt(model="m"))
+        assert (len(other.asked), len(right.asked)) == (0, 1)
+
+    async def test_one_that_was_loaded_a_moment_ago_is_found(self) -> None:
+        server = FakeModelServer("a", models=())
+        async with Pool([server]) as pool:
+            await pool.models()
+            server.served = loaded("m")
+            assert (await pool.complete(prompt())).served_by == "a"
+
+    async def test_one_that_is_only_downloaded_is_not_asked_but_named(self) -> None:
+        server = FakeModelServer("a", models=[ServedModel(name="m", state="downloaded")])
+        async with Pool([server]) as pool:
+            with pytest.raises(ModelUnavailable, match="It is downloaded: load it"):
+                await pool.complete(prompt())
+        assert not server.asked
+
+    async def test_a_server_that_lists_it_without_having_it_is_passed_over(self) -> None:
+        liar = FakeModelServer("a", otherwise=fails(ModelUnavailable("I do not have it.")))
+        other = FakeModelServer("b", slots=1)
+        async with Pool([liar, other]) as pool:
+            for _ in range(4):
+                assert (await pool.complete(prompt())).served_by == "b"
+        assert len(liar.asked) == 1
+
+    async def test_a_server_that_keeps_listing_it_is_asked_once_a_call(self) -> None:
+        gone = ModelUnavailable("I do not have it.")
+        liar = FakeModelServer("a", otherwise=fails(gone, after_s=11))
+        async with Pool([liar]) as pool:
+            with pytest.raises(ModelUnavailable):
+                await pool.complete(prompt())
+        assert len(liar.asked) == 1
+
+    async def test_an_empty_pool_says_what_to_do(self) -> None:
+        async with Pool() as pool:
+            with pytest.raises(NoServerAvailable, match="kowalski servers add"):
+                await pool.complete(prompt())
+
+
+class TestFailures:
+    async def test_before_any_text_are_silent_and_go_elsewhere_at_once(self) -> None:
+        bad = FakeModelServer("a", script=[fails()])
+        async with Pool([bad, FakeModelServer("b")]) as pool:
+            begun = anyio.current_time()
+            events = await events_of(pool)
+            assert anyio.current_time() == begun
+        assert len(bad.asked) == 1
+        assert not [event for event in events if isinstance(event, Restarted)]
+
+    async def test_after_text_mark_that_the_answer_begins_anew(self) -> None:
+        bad = FakeModelServer("a", script=[fails(None, "half")])
+        async with Pool([bad, FakeModelServer("b", otherwise=answers("whole"))]) as pool:
+            events = await events_of(pool)
+        assert events[0] == Text(text="half")
+        assert isinstance(events[1], Restarted)
+        assert events[1].server == "b"
+        assert "It hung up" in events[1].reason
+        assert events[2] == Text(text="whole")
+
+    async def test_after_text_leave_nothing_of_it_in_a_whole_answer(self) -> None:
+        bad = FakeModelServer("a", script=[fails(None, "half")])
+        async with Pool([bad, FakeModelServer("b", otherwise=answers("whole"))]) as pool:
+            result = await pool.complete(prompt())
+        assert (result.text, result.restarted, result.served_by) == ("whole", 1, "b")
+
+    async def test_a_stream_that_just_ends_is_one(self) -> None:
+        async def ends(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+            yield Text(text="half")
+
+        bad = FakeModelServer("a", script=[ends])
+        async with Pool([bad, FakeModelServer("b", otherwise=answers("whole"))]) as pool:
+            assert (await pool.complete(prompt())).text == "whole"
+
+    async def test_the_only_server_is_asked_again_after_a_pause(self) -> None:
+        server = FakeModelServer("a", script=[fails(), fails()])
+        async with Pool([server]) as pool:
+            assert (await pool.complete(prompt())).served_by == "a"
+        assert len(server.asked) == 3
+
+    async def test_end_after_three_attempts_with_what_each_server_said(self) -> None:
+        servers = [
+            FakeModelServer(name, otherwise=fails(ServerUnavailable(f"{name} is down.")))
+            for name in "abcd"
+        ]
+        async with Pool(servers) as pool:
+            with pytest.raises(ServerUnavailable) as raised:
+                await pool.complete(prompt())
+        assert sum(len(server.asked) for server in servers) == 3
+        assert "a: a is down. b: b is down. c: c is down." in raised.value.user_message
+
+    async def test_a_server_is_left_alone_for_as_long_as_it_asks(self) -> None:
+        server = FakeModelServer("a", script=[fails(ServerUnavailable("Full.", retry_after_s=7))])
+        async with Pool([server]) as pool:
+            begun = anyio.current_time()
+            await pool.complete(prompt())
+            assert 7 <= anyio.current_time() - begun < 7.6
+
+    async def test_a_call_without_the_time_for_that_pause_is_told_at_once(self) -> None:
+        server = FakeModelServer("a", script=[fails(ServerUnavailable("Full.", retry_after_s=70))])
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            begun = anyio.current_time()
+            with pytest.raises(NoServerAvailable, match="it asked for a pause"):
+                await pool.complete(prompt(timeout_s=60))
+            assert anyio.current_time() == begun
+            tasks.cancel_scope.cancel()
+
+    async def test_after_the_last_event_change_nothing(self) -> None:
+        async def breaks_late(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+            async for event in answers("whole")(request):
+                yield event
+            raise ServerUnavailable("It hung up.")
+
+        server = FakeModelServer("a", script=[breaks_late])
+        async with Pool([server]) as pool:
+            assert (await pool.complete(prompt())).text == "whole"
+        assert len(server.asked) == 1
+
+    async def test_others_wait_for_a_server_that_asked_for_a_pause(self) -> None:
+        server = FakeModelServer("a", script=[fails(ServerUnavailable("Full.", retry_after_s=7))])
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            assert "pause" in pool.problems()["a"]
+            assert (await pool.complete(prompt())).latency_ms == 6000
+            tasks.cancel_scope.cancel()
+
+    async def test_a_pause_beyond_the_deadline_is_not_waited_for(self) -> None:
+        server = FakeModelServer("a", script=[fails(ServerUnavailable("Full.", retry_after_s=70))])
+        async with Pool([server]) as pool:
+            begun = anyio.current_time()
+            with pytest.raises(ServerUnavailable) as raised:
+                await pool.complete(prompt(timeout_s=60))
+            assert anyio.current_time() == begun
+        assert raised.value.retry_after_s == 70
+
+    @pytest.mark.parametrize("error", [RequestRefused("No."), ContextTooLarge("Too long.")])
+    async def test_that_would_come_again_are_not_retried(
+        self, error: RequestRefused | ContextTooLarge
+    ) -> None:
+        first, second = FakeModelServer("a", otherwise=fails(error)), FakeModelServer("b")
+        async with Pool([first, second]) as pool:
+            with pytest.raises(type(error)):
+                await pool.complete(prompt())
+        assert (len(first.asked), len(second.asked)) == (1, 0)
+
+    async def test_of_most_prompts_exhaust_the_budget_for_retries(self) -> None:
+        servers = [FakeModelServer(str(n), otherwise=fails(), slots=1) for n in range(40)]
+        async with Pool(servers) as pool:
+            for _ in range(50):
+                with pytest.raises((ServerUnavailable, NoServerAvailable)):
+                    await pool.complete(prompt())
+        assert sum(len(server.asked) for server in servers) <= 50 + 10 + 50 * 0.2
+
+
+class TestAFailingServer:
+    async def test_is_left_alone_and_said_to_be_once_it_failed_five_times(self) -> None:
+        server = FakeModelServer("a", otherwise=fails())
+        async with Pool([server]) as pool:
+            for _ in range(2):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            asked = len(server.asked)
+            with pytest.raises(NoServerAvailable, match="a: it failed several times in a row"):
+                await pool.complete(prompt())
+        assert len(server.asked) == asked == 5
+
+    async def test_serves_again_after_one_prompt_has_proven_it_well(self) -> None:
+        server = FakeModelServer("a", script=[fails()] * 5)
+        async with Pool([server]) as pool:
+            for _ in range(2):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            await anyio.sleep(10)
+            server.script.append(answers("x", after_s=1))
+            results: list[str] = []
+
+            async def ask() -> None:
+                results.append((await pool.complete(prompt())).served_by)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(ask)
+                await anyio.sleep(0.5)
+                assert server.active == 1
+        assert results == ["a"] * 3
+        assert pool.problems() == {}
+
+    async def test_can_be_tried_by_another_when_whoever_tried_it_left(self) -> None:
+        server = FakeModelServer("a", script=[fails()] * 5 + [hangs()])
+        async with Pool([server]) as pool:
+            for _ in range(2):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            await anyio.sleep(10)
+            with anyio.move_on_after(1):
+                await pool.complete(prompt())
+            assert (await pool.complete(prompt())).served_by == "a"
+
+    async def test_that_refuses_prompts_is_well(self) -> None:
+        server = FakeModelServer("a", otherwise=fails(RequestRefused("No.")))
+        async with Pool([server]) as pool:
+            for _ in range(20):
+                with pytest.raises(RequestRefused):
+                    await pool.complete(prompt())
+        assert len(server.asked) == 20
+
+    async def test_that_does_not_list_its_models_is_asked_only_if_no_other_can_be(self) -> None:
+        silent, other = FakeModelServer("a"), FakeModelServer("b")
+        async with Pool([silent, other]) as pool:
+            await pool.models()
+            silent.listing_problem = "It is away."
+            await pool.models()
+            for _ in range(4):
+                await pool.complete(prompt())
+            assert len(silent.asked) == 0
+            pool.remove("b")
+            assert (await pool.complete(prompt())).served_by == "a"
+
+
+class TestTime:
+    async def test_the_whole_call_ends_at_its_deadline_and_says_who_was_at_it(self) -> None:
+        server = FakeModelServer("a", otherwise=hangs("half"))
+        async with Pool([server]) as pool:
+            begun = anyio.current_time()
+            with pytest.raises(DeadlineExceeded, match=r"within 5 s\. a was at it"):
+                await pool.complete(prompt(timeout_s=5))
+            assert anyio.current_time() - begun == 5
+            assert (pool.busy, server.active) == (0, 0)
+
+    async def test_waiting_for_a_slot_counts(self) -> None:
+        server = FakeModelServer("a", slots=1, otherwise=hangs())
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            with pytest.raises(DeadlineExceeded, match="No server was free"):
+                await pool.complete(prompt(timeout_s=5))
+            assert pool.waiting == 0
+            tasks.cancel_scope.cancel()
+
+    async def test_a_request_without_any_is_refused(self) -> None:
+        async with Pool([FakeModelServer("a")]) as pool:
+            with pytest.raises(InvalidRequest, match="timeout_s"):
+                await pool.complete(prompt(timeout_s=0))
+
+
+class TestSlots:
+    async def test_no_server_is_given_more_calls_than_it_takes(self) -> None:
+        server = FakeModelServer("a", slots=3, otherwise=answers("x", after_s=1))
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            for _ in range(12):
+                tasks.start_soon(events_of, pool)
+        assert server.most_active == 3
+        assert len(server.asked) == 12
+
+    async def test_calls_spread_over_servers_that_are_alike(self) -> None:
+        servers = [FakeModelServer(n, otherwise=answers("x", after_s=1)) for n in "abcd"]
+        async with Pool(servers) as pool, anyio.create_task_group() as tasks:
+            for _ in range(16):
+                tasks.start_soon(events_of, pool)
+        assert [server.most_active for server in servers] == [4, 4, 4, 4]
+
+    async def test_the_faster_server_is_preferred_while_it_has_few_calls(self) -> None:
+        slow = FakeModelServer("slow", otherwise=answers("x", after_s=2))
+        fast = FakeModelServer("fast", otherwise=answers("x", after_s=0.1))
+        async with Pool([slow, fast]) as pool:
+            served = [(await pool.complete(prompt())).served_by for _ in range(10)]
+            best, other = pool.explain()
+        assert served.count("fast") >= 8
+        assert (best.server, other.server) == ("fast", "slow")
+        assert best.score == pytest.approx(1 / (1 + best.expected_ms / 10))
+
+    async def test_a_server_that_kept_somebody_waiting_in_vain_is_not_the_first_choice(
+        self,
+    ) -> None:
+        hanging = FakeModelServer("a", otherwise=hangs())
+        async with Pool([hanging, FakeModelServer("b")]) as pool:
+            with anyio.move_on_after(5):
+                await pool.complete(prompt())
+            for _ in range(3):
+                assert (await pool.complete(prompt())).served_by == "b"
+        assert len(hanging.asked) == 1
+
+    async def test_principals_take_turns(self) -> None:
+        server = FakeModelServer("a", slots=1, otherwise=answers(after_s=1))
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+
+            async def ask(principal: str) -> None:
+                await pool.complete(prompt(principal), principal=principal)
+
+            for _ in range(5):
+                tasks.start_soon(ask, "hog")
+            await anyio.sleep(0.5)
+            tasks.start_soon(ask, "guest")
+        order = [request.messages[0].content for request in server.asked]
+        assert order.index("guest") <= 2
+
+    async def test_a_full_line_refuses_as_busy(self) -> None:
+        server = FakeModelServer("a", slots=1, otherwise=hangs())
+        async with Pool([server], queue=1) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            with pytest.raises(Busy, match="1 prompts are waiting"):
+                await pool.complete(prompt())
+            tasks.cancel_scope.cancel()
+
+    async def test_a_caller_that_leaves_early_cancels_the_attempt(self) -> None:
+        server = FakeModelServer("a", otherwise=hangs("x"))
+        async with Pool([server]) as pool:
+            async with pool.chat(prompt()) as events:
+                assert await anext(events) == Text(text="x")
+                assert (server.active, pool.busy) == (1, 1)
+            assert (server.active, pool.busy) == (0, 0)
+
+    async def test_an_error_of_the_reader_passes_as_it_is(self) -> None:
+        async with Pool([FakeModelServer("a", otherwise=hangs("x"))]) as pool:
+
+            async def read() -> None:
+                async with pool.chat(prompt()) as events:
+                    await anext(events)
+                    raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                await read()
+            assert pool.busy == 0
+
+    async def test_a_reader_may_set_limits_of_time_around_single_events(self) -> None:
+        bad = FakeModelServer("a", script=[fails(None, "half")])
+        async with Pool([bad, FakeModelServer("b")]) as pool, pool.chat(prompt()) as events:
+            for _ in range(3):
+                with anyio.fail_after(5):
+                    event = await anext(events)
+        assert isinstance(event, Text)
+
+
+class TestServersComeAndGo:
+    async def test_one_that_is_added_serves_those_who_wait(self) -> None:
+        busy = FakeModelServer("a", slots=1, otherwise=hangs())
+        async with Pool([busy]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            results: list[str] = []
+
+            async def ask() -> None:
+                results.append((await pool.complete(prompt())).served_by)
+
+            tasks.start_soon(ask)
+            await anyio.sleep(1)
+            assert pool.waiting == 1
+            pool.add(FakeModelServer("b"))
+            while not results:
+                await checkpoint()
+            assert results == ["b"]
+            tasks.cancel_scope.cancel()
+
+    async def test_one_that_is_removed_finishes_what_it_is_at(self) -> None:
+        server = FakeModelServer("a", otherwise=answers("x", "y", after_s=1))
+        async with Pool([server]) as pool:
+            async with pool.chat(prompt()) as events:
+                await anext(events)
+                pool.remove("a")
+                rest = [event async for event in events]
+            assert rest[-1] == Done(finish_reason="stop")
+            with pytest.raises(NoServerAvailable):
+                await pool.complete(prompt())
+
+    async def test_those_who_wait_for_one_that_is_removed_are_told(self) -> None:
+        server = FakeModelServer("a", slots=1, otherwise=hangs())
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(1)
+            told: list[str] = []
+
+            async def ask() -> None:
+                with pytest.raises(NoServerAvailable) as raised:
+                    await pool.complete(prompt())
+                told.append(raised.value.code)
+
+            tasks.start_soon(ask)
+            await anyio.sleep(1)
+            pool.remove("a")
+            await anyio.sleep(1)
+            assert told == ["no_server_available"]
+            tasks.cancel_scope.cancel()
+
+    async def test_names_are_unique_and_known(self) -> None:
+        async with Pool([FakeModelServer("a")]) as pool:
+            with pytest.raises(InvalidRequest, match="'a' already"):
+                pool.add(FakeModelServer("a"))
+            with pytest.raises(InvalidRequest, match="There are: a"):
+                pool.remove("b")
+
+
+class TestChecks:
+    async def test_run_every_ten_seconds_while_somebody_is_interested_and_then_stop(self) -> None:
+        server = FakeModelServer("a")
+        async with Pool([server]) as pool:
+            await anyio.sleep(100)
+            assert server.listed == 0
+            with pool.interest():
+                await anyio.sleep(35)
+            assert server.listed == 4
+            await anyio.sleep(100)
+            assert server.listed == 4
+
+    async def test_are_shared_by_the_prompts_of_ten_seconds(self) -> None:
+        server = FakeModelServer("a")
+        async with Pool([server]) as pool:
+            for _ in range(20):
+                await pool.complete(prompt())
+        assert server.listed == 1
+
+    async def test_that_hang_delay_no_second_prompt(self) -> None:
+        hanging = FakeModelServer("a")
+        hanging.listing_s = 1e6
+        async with Pool([hanging, FakeModelServer("b")]) as pool:
+            await pool.complete(prompt())
+            await anyio.sleep(60)
+            begun = anyio.current_time()
+            await pool.complete(prompt())
+            assert anyio.current_time() == begun
+            assert "within 5 s" in pool.problems()["a"]

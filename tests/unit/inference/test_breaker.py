@@ -1,0 +1,97 @@
+"""The circuit breaker. Its clock is a variable."""
+
+from __future__ import annotations
+
+import pytest
+
+from kowalski.inference.pool.breaker import FAILURES, REST_S, WINDOW_S, Breaker
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(clock)
+
+
+def fail(breaker: Breaker, times: int = FAILURES) -> None:
+    for _ in range(times):
+        breaker.failed(probe=breaker.enter())
+
+
+def test_it_is_closed_until_five_calls_have_failed(breaker: Breaker) -> None:
+    fail(breaker, 4)
+    assert (breaker.state, breaker.admits) == ("closed", True)
+    fail(breaker, 1)
+    assert (breaker.state, breaker.admits) == ("open", False)
+
+
+def test_failures_further_apart_than_the_window_do_not_open_it(
+    breaker: Breaker, clock: Clock
+) -> None:
+    for _ in range(20):
+        fail(breaker, 1)
+        clock.now += WINDOW_S / 4
+    assert breaker.state == "closed"
+
+
+def test_after_its_rest_it_lets_one_probe_through(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    assert breaker.reopens_at == clock.now + REST_S
+    clock.now += REST_S
+    assert (breaker.state, breaker.admits) == ("half-open", True)
+    assert breaker.enter()
+    assert not breaker.admits
+
+
+def test_a_probe_that_succeeds_closes_it_and_clears_what_was(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.now += REST_S
+    breaker.succeeded(probe=breaker.enter())
+    assert breaker.failing_since is None
+    fail(breaker, 4)
+    assert breaker.state == "closed"
+
+
+def test_a_probe_that_fails_opens_it_again_and_it_remembers_since_when(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker)
+    since = clock.now
+    clock.now += REST_S
+    fail(breaker, 1)
+    assert breaker.state == "open"
+    assert breaker.failing_since == since
+    assert breaker.reopens_at == clock.now + REST_S
+
+
+def test_a_probe_that_is_given_up_makes_room_for_another(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += REST_S
+    breaker.abandoned(probe=breaker.enter())
+    assert breaker.admits
+
+
+def test_calls_from_before_it_opened_neither_close_it_nor_prolong_its_rest(
+    breaker: Breaker, clock: Clock
+) -> None:
+    early, late = breaker.enter(), breaker.enter()
+    fail(breaker)
+    until = breaker.reopens_at
+    clock.now += 1
+    breaker.succeeded(probe=early)
+    breaker.failed(probe=late)
+    assert (breaker.state, breaker.reopens_at) == ("open", until)
