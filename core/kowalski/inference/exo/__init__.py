@@ -1,0 +1,1 @@
+"""An exo cluster: what its nodes say, which of it holds, and how to use and mend it."""

@@ -1,0 +1,202 @@
+"""Looking at a cluster through whichever of its nodes answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from kowalski.errors import ServerUnavailable
+from kowalski.inference.exo.freshness import Freshness
+from kowalski.inference.exo.node import Absence, read_names
+from kowalski.inference.exo.report import ask_report
+from kowalski.inference.exo.standing import standings
+from kowalski.inference.exo.topology import may_be_asked
+from kowalski.inference.exo.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kowalski.inference.exo.identity import Identities
+    from kowalski.inference.exo.limits import ExoLimits
+    from kowalski.inference.exo.node_api import NodeApi
+    from kowalski.inference.exo.report import Report
+
+_REPORTERS: Final = 3
+
+
+class Lookout:
+    """Looks when it is asked to, once for all who ask at the same time.
+
+    It begins with the seeds and learns the URLs of other nodes from those that answer, so that the
+    cluster stays in sight when the seeds go.
+    """
+
+    def __init__(
+        self, api: NodeApi, identities: Identities, seeds: Sequence[str], limits: ExoLimits
+    ) -> None:
+        self._api = api
+        self._identities = identities
+        self._seeds = tuple(seeds)
+        self._limits = limits
+        self._looking = anyio.Lock()
+        self._freshness = Freshness()
+        self._learnt: dict[str, None] = {}
+        self._events: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        self._resets = 0
+        self._met: set[str] = set()
+        self._looked_at: float | None = None
+        self._seen: View | ServerUnavailable | None = None
+
+    @property
+    def last(self) -> View | None:
+        """What the last look saw, however long ago; None if there was none, or it saw nothing."""
+        return self._seen if isinstance(self._seen, View) else None
+
+    async def look(self, *, max_age_s: float = 0.0) -> View:
+        """The cluster as it is, or was at most `max_age_s` ago.
+
+        Raises:
+            ServerUnavailable: no node of it answers.
+        """
+        wanted_at = anyio.current_time()
+        async with self._looking:
+            # Whoever looked while this one waited has looked for this one too.
+            if self._looked_at is None or self._looked_at < wanted_at - max_age_s:
+                self._looked_at = anyio.current_time()
+                self._seen = await self._sight()
+            if isinstance(self._seen, View):
+                return self._seen
+            raise ServerUnavailable(str(self._seen))
+
+    async def _sight(self) -> View | ServerUnavailable:
+        try:
+            view = await self._look()
+            if view.gone and not self._freshness.settled:
+                # One look cannot tell a clock that is wrong from a node that has gone.
+                await anyio.sleep(self._limits.poll_s)
+                view = await self._look()
+        except ServerUnavailable as error:
+            # Told to all who wait for this look, each in its own exception.
+            return error
+        return view
+
+    async def _look(self) -> View:
+        at = anyio.current_time()
+        nodes = await self._identities.ask([*self._seeds, *self._learnt], at)
+        reports = await self._reports(nodes)
+        self._notice_reset(reports)
+        addresses = self._learn(reports)
+        nodes = await self._identities.ask([*self._seeds, *self._learnt], at)
+        self._identities.forget(keep=[*self._seeds, *self._learnt])
+        urls: dict[str, str] = {}
+        for url, node in nodes.items():
+            urls.setdefault(node, url)
+        present = {node for report in reports for node in report.topology.nodes}
+        self._met = (self._met | set(urls)) & (present | set(urls))
+        await self._learn_names(reports)
+        gone = self._gone(reports, addresses, urls, at)
+        return View(
+            at=at,
+            reports=tuple(reports),
+            urls=urls,
+            gone=gone,
+            names=dict(self._names),
+            standings=standings(reports, gone, self._names),
+            resets=self._resets,
+        )
+
+    async def _reports(self, nodes: Mapping[str, str]) -> list[Report]:
+        """What a few nodes say, each asked once, those at the seeds first."""
+        chosen: dict[str, str] = {}
+        for url, node in nodes.items():
+            chosen.setdefault(node, url)
+        found: dict[str, Report] = {}
+        failures: list[str] = []
+
+        async def ask(url: str, node: str) -> None:
+            try:
+                found[node] = await ask_report(self._api, url, node)
+            except ServerUnavailable as error:
+                # Another node may know more.
+                failures.append(error.user_message)
+
+        waiting = list(chosen.items())
+        while waiting and not found:
+            async with anyio.create_task_group() as tasks:
+                for node, url in waiting[:_REPORTERS]:
+                    tasks.start_soon(ask, url, node)
+            waiting = waiting[_REPORTERS:]
+        if not found:
+            raise self._out_of_sight(failures)
+        return [found[node] for node in chosen if node in found]
+
+    def _notice_reset(self, reports: Sequence[Report]) -> None:
+        """A node that has applied fewer events than before follows a new master."""
+        fell = any(report.events < self._events.get(report.node, 0) for report in reports)
+        heard = {report.node: report.events for report in reports}
+        self._events = heard if fell else {**self._events, **heard}
+        if fell:
+            self._resets += 1
+            self._freshness.forget()
+            self._names.clear()
+            self._identities.forget()
+
+    def _learn(self, reports: Sequence[Report]) -> dict[str, tuple[str, ...]]:
+        """The URLs of each node, from all reports."""
+        addresses: dict[str, dict[str, None]] = {}
+        for report in reports:
+            for node, urls in report.topology.addresses.items():
+                asked = [url for url in urls if may_be_asked(url, self._seeds)]
+                addresses.setdefault(node, {}).update(dict.fromkeys(asked))
+        self._learnt = {url: None for urls in addresses.values() for url in urls}
+        return {node: tuple(urls) for node, urls in addresses.items() if urls}
+
+    async def _learn_names(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            if all(node in self._names for node in report.topology.nodes):
+                continue
+            try:
+                told = await self._api.get(report.url, "/state/nodeIdentities")
+            except ServerUnavailable:
+                # Ids will do until the next look.
+                continue
+            names = read_names(told)
+            self._names.update({node: names.get(node, node[:8]) for node in report.topology.nodes})
+
+    def _gone(
+        self,
+        reports: Sequence[Report],
+        addresses: Mapping[str, tuple[str, ...]],
+        urls: Mapping[str, str],
+        at: float,
+    ) -> dict[str, Absence]:
+        """The nodes that are not alive. One whose URL nobody knows cannot be asked itself."""
+        seen: dict[str, datetime] = {}
+        for report in reports:
+            for node, when in report.last_seen.items():
+                if node in report.topology.nodes:
+                    seen[node] = max(when, seen.get(node, when))
+        self._freshness.note(seen, at)
+        clock = datetime.now(UTC)
+        gone = {}
+        for node in {node for report in reports for node in report.topology.nodes}:
+            age = self._freshness.age_s(node, at, clock)
+            if age is None or age > self._limits.stale_s:
+                long = "never" if age is None else f"{age:.0f} s ago"
+                gone[node] = Absence(f"the cluster heard of it {long}", certain=True)
+            elif node not in urls and node in addresses:
+                tried = addresses[node][0]
+                reason = self._identities.problem(tried) or f"another node is at {tried}"
+                gone[node] = Absence(reason, certain=node in self._met)
+        return gone
+
+    def _out_of_sight(self, failures: Sequence[str]) -> ServerUnavailable:
+        said = [self._identities.problem(seed) for seed in self._seeds]
+        reasons = list(dict.fromkeys(reason for reason in [*said, *failures] if reason))
+        return ServerUnavailable(
+            f"No node of the exo cluster at {', '.join(self._seeds)} can be asked. "
+            + " ".join(reasons[:3])
+        )

@@ -1,0 +1,173 @@
+"""Placing again what broke or was lost, not without end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from doubles.exo.cluster import MODEL
+from kowalski.errors import ModelUnavailable, ServerUnavailable
+from kowalski.inference.exo.cluster import ExoCluster
+from kowalski.model.chat import ChatMessage, ChatRequest, Done
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from doubles.exo.cluster import ExoDouble
+    from kowalski.inference.exo.limits import ExoLimits
+
+PROMPT = ChatRequest(messages=(ChatMessage("user", "Hello?"),), model=MODEL)
+
+
+async def is_answered(cluster: ExoCluster) -> bool:
+    async with cluster.chat(PROMPT) as events:
+        return [event async for event in events][-1] == Done(finish_reason="stop")
+
+
+async def test_a_dead_instance_is_deleted_and_placed_again_before_its_failure_is_told(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.mode = "keep-alive only"
+    dead = double.add([1, 2], sharding="Tensor")
+
+    async def ask() -> None:
+        with pytest.raises(ServerUnavailable):
+            await is_answered(mending)
+        assert double.deleted == [dead]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await double.until_chats(1)
+        await double.kill(2)
+    assert double.placed == [
+        {"model_id": MODEL, "sharding": "Tensor", "instance_meta": "MlxRing", "min_nodes": 2}
+    ]
+    double.mode = "whole"
+    assert await is_answered(mending)
+
+
+async def test_a_failed_runners_instance_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    broken = double.add([0])
+    double.fail(broken)
+    assert await is_answered(mending)
+    assert double.deleted == [broken]
+
+
+async def test_a_dead_instance_beside_a_good_one_is_deleted_before_anything_is_sent(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    """Else exo sends every other request there."""
+    broken = double.add([0])
+    double.add([1])
+    double.fail(broken)
+    for _ in range(4):
+        assert await is_answered(mending)
+    assert double.deleted == [broken]
+    assert len(double.placed) == 1
+
+
+async def test_many_answers_that_fail_together_repair_once(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.mode = "keep-alive only"
+    dead = double.add([1, 2])
+
+    async def ask() -> None:
+        with pytest.raises(ServerUnavailable):
+            await is_answered(mending)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(ask)
+        await double.until_chats(8)
+        await double.kill(2)
+    assert double.deleted == [dead]
+    assert len(double.placed) == 1
+
+
+async def test_an_instance_that_shrinking_left_no_room_for_is_placed_on_what_is_left(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 1, 2])
+    await mending.models()
+    await double.kill(1, 2)
+    double.placing = False
+    with pytest.raises(ModelUnavailable, match="no instance"):
+        await is_answered(mending)
+    assert [wish["min_nodes"] for wish in double.placed] == [1]
+
+
+async def test_what_was_lost_with_the_master_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([1])
+    await mending.models()
+    await double.lose_master(0)
+    (model,) = await mending.models()
+    assert model.state == "loaded"
+    assert len(double.placed) == 1
+
+
+async def test_what_somebody_removed_is_not_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([1])
+    await mending.models()
+    double.instances.clear()
+    await mending.models()
+    with pytest.raises(ModelUnavailable):
+        await is_answered(mending)
+    assert double.placed == []
+
+
+async def test_a_node_that_is_merely_out_of_reach_costs_no_instance(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    """It never answered here, and its cluster hears of it: others may be using it."""
+    double.add([2])
+    double.nodes[2].hanging = True
+    short = limits(request_s=0.2)
+    async with ExoCluster(double.urls[:2], limits=short) as cluster:
+        with pytest.raises(ModelUnavailable, match="studio-2 is not alive"):
+            await is_answered(cluster)
+    assert double.deleted == []
+
+
+async def test_what_breaks_again_and_again_is_left_broken_after_a_few_times(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.load_failure = "out of memory"
+    instance = double.add([0])
+    for _ in range(3):
+        broken = (await mending.view()).standings[instance].instance
+        assert await mending.repairs.repair(broken)
+        (instance,) = double.instances
+    last = (await mending.view()).standings[instance].instance
+    with pytest.raises(ServerUnavailable, match="broke 3 times in 10 minutes"):
+        await mending.repairs.repair(last)
+    assert len(double.deleted) == 3
+
+
+async def test_repairs_are_allowed_again_after_a_while(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.load_failure = "out of memory"
+    instance = double.add([0])
+    async with ExoCluster(double.urls, limits=limits(repairs_within_s=0.0)) as cluster:
+        for _ in range(5):
+            broken = (await cluster.view()).standings[instance].instance
+            assert await cluster.repairs.repair(broken)
+            (instance,) = double.instances
+
+
+async def test_a_client_that_mends_nothing_deletes_nothing(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    double.fail(double.add([0]))
+    with pytest.raises(ModelUnavailable, match="has failed"):
+        await is_answered(cluster)
+    assert double.deleted == []
