@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from kowalski.engine import Run
+    from kowalski.handles.run import Run
 
 
 class Interruption:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import tempfile
+from collections.abc import AsyncIterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
 from kowalski.agent.home.places import Places
 from kowalski.agent.reach.link import EmbeddedLink, SocketLink, say_on_stderr
 from kowalski.agent.service.messages import (
-    AnswerCall,
     CancelRun,
     DetachRun,
     EndSession,
@@ -27,7 +29,6 @@ from kowalski.agent.service.messages import (
     ListSessions,
     ListVariables,
     PutBlob,
-    ReadEvents,
     ReadOutput,
     RunState,
     ShowRun,
@@ -36,22 +37,35 @@ from kowalski.agent.service.messages import (
     TakeOver,
     WaitRun,
 )
+from kowalski.agent.service.model_messages import (
+    AddServer,
+    Complete,
+    ListServers,
+    OpenChat,
+    RemoveServer,
+    StartBatch,
+)
 from kowalski.errors import AgentUnavailable, InvalidRequest
+from kowalski.handles.batch import Batch
+from kowalski.handles.chat import Chat
+from kowalski.handles.run import Run
+from kowalski.model.json_form import compact
 from kowalski.model.run import RunRequest, Toolchain
+from kowalski.model.server import BatchRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
     from kowalski.agent.reach.link import Link
     from kowalski.model.blob import BlobRef
+    from kowalski.model.chat import ChatRequest, ChatResult
     from kowalski.model.device import Device
-    from kowalski.model.event import Artifact, Event, RunResult
+    from kowalski.model.event import Artifact, RunResult
     from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
+    from kowalski.model.server import ServerEntry, ServerInfo
     from kowalski.model.session import Change, SessionInfo, Variable
-
-_BATCH_BYTES: Final = 1024 * 1024
 
 
 class Engine:
@@ -260,6 +274,76 @@ class Engine:
         """
         return await self._link.ask(TakeOver(session, tuple(paths) if paths is not None else None))
 
+    @asynccontextmanager
+    async def infer(self, request: ChatRequest) -> AsyncIterator[Chat]:
+        """Ask a language model, to follow its answer. Leaving the block withdraws the question.
+
+        Raises:
+            InvalidSettings: the file of servers is unsafe or wrong. All else is raised by
+                `Chat.events`.
+        """
+        opened = await self._link.ask(OpenChat(request))
+        chat = Chat(self._link, opened.chat_id)
+        try:
+            yield chat
+        finally:
+            if not chat.over:
+                with anyio.CancelScope(shield=True):
+                    await chat.close()
+
+    async def complete(self, request: ChatRequest) -> ChatResult:
+        """Ask a language model and wait for the whole answer. Cancelling the wait withdraws it.
+
+        Raises:
+            NoServerAvailable, ModelUnavailable, ServerUnavailable, ContextTooLarge,
+            RequestRefused, AnswerInvalid, DeadlineExceeded, Busy: there is no whole answer, and
+            the message says what to do.
+        """
+        return await self._link.ask(Complete(request))
+
+    @asynccontextmanager
+    async def infer_batch(
+        self, requests: Iterable[ChatRequest] | AsyncIterable[ChatRequest]
+    ) -> AsyncIterator[Batch]:
+        """Ask many prompts at once, each with an outcome of its own. Leaving the block ends it.
+
+        The prompts go to the agent through a file, and memory stays small however many there are.
+
+        Raises:
+            InvalidRequest: there are no prompts.
+        """
+        prompts, count = await self._prompts_blob(requests)
+        request = BatchRequest(prompts=prompts, count=count, requester=self._principal)
+        started = await self._link.ask(StartBatch(request))
+        run = Run(self._link, started.run_id)
+        try:
+            yield Batch(run, count)
+        finally:
+            if not run.released:
+                with anyio.CancelScope(shield=True):
+                    await run.cancel()
+
+    async def servers(self) -> tuple[ServerInfo, ...]:
+        """The servers of language models, asked now what they have."""
+        return await self._link.ask(ListServers())
+
+    async def add_server(self, entry: ServerEntry) -> ServerInfo:
+        """Know a server from now on.
+
+        Raises:
+            InvalidSettings: it is none, or its key is not to be had.
+            InvalidRequest: there is one of that name.
+        """
+        return await self._link.ask(AddServer(entry))
+
+    async def remove_server(self, name: str) -> None:
+        """Forget a server that was added.
+
+        Raises:
+            InvalidRequest: there is none of that name, or it was not added.
+        """
+        await self._link.ask(RemoveServer(name))
+
     async def agent_status(self) -> AgentStatus:
         """The agent that this engine talks to."""
         return await self._link.ask(GetStatus())
@@ -272,6 +356,20 @@ class Engine:
             # It went before it could answer.
             return
 
+    async def _prompts_blob(
+        self, requests: Iterable[ChatRequest] | AsyncIterable[ChatRequest]
+    ) -> tuple[BlobRef, int]:
+        with tempfile.NamedTemporaryFile(prefix="kowalski-prompts-") as file:
+            count = 0
+            async for request in _each(requests):
+                line = json.dumps(compact(request), separators=(",", ":")) + "\n"
+                file.write(line.encode("utf-8", "surrogatepass"))
+                count += 1
+            file.flush()
+            if not count:
+                raise InvalidRequest("A batch needs at least one prompt.")
+            return await self.put_blob(Path(file.name), "application/jsonl"), count
+
     def _completed(self, request: RunRequest) -> RunRequest:
         """The request with what only this process knows."""
         if request.toolchain == Toolchain():
@@ -282,62 +380,12 @@ class Engine:
         return request
 
 
-class Run:
-    """One run, as its caller follows it.
-
-    `released` tells that nothing has to be ended when it is left: it is over or detached.
-    """
-
-    def __init__(self, link: Link, run_id: str) -> None:
-        self.id = run_id
-        self.released = False
-        self._link = link
-
-    async def events(self, from_seq: int = 0) -> AsyncIterator[Event]:
-        """The run's events in order, from any point on, until its end.
-
-        A reader may be as slow as it likes: what it has not asked for waits with the agent.
-        """
-        while True:
-            batch = await self._link.ask(ReadEvents(self.id, from_seq, _BATCH_BYTES))
-            for event in batch.events:
-                from_seq = event.seq + 1
-                if event.type == "finished":
-                    self.released = True
-                yield event
-            if not batch.events or batch.events[-1].type == "finished":
-                return
-
-    async def result(self) -> RunResult:
-        """Wait for the end."""
-        state = await self._link.ask(WaitRun(self.id))
-        if state.result is None:
-            raise InvalidRequest(f"The run {self.id} has no result.")
-        self.released = True
-        return state.result
-
-    async def cancel(self) -> None:
-        """End the run. Returns when none of its processes is left."""
-        await self._link.ask(CancelRun(self.id))
-        self.released = True
-
-    async def detach(self) -> None:
-        """Let the run go on when the block or the engine is left."""
-        await self._link.ask(DetachRun(self.id))
-        self.released = True
-
-    async def answer(self, call_id: str, value: Any) -> None:
-        """Answer a `HostCall` with a JSON value.
-
-        Raises:
-            InvalidRequest: no such call is outstanding.
-        """
-        await self._link.ask(AnswerCall(self.id, call_id, value))
-
-    async def refuse(self, call_id: str, message: str) -> None:
-        """Answer a `HostCall` with an error, which the program sees as an exception.
-
-        Raises:
-            InvalidRequest: no such call is outstanding.
-        """
-        await self._link.ask(AnswerCall(self.id, call_id, message, failed=True))
+async def _each(
+    requests: Iterable[ChatRequest] | AsyncIterable[ChatRequest],
+) -> AsyncIterator[ChatRequest]:
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield request
+    else:
+        for request in requests:
+            yield request

@@ -24,6 +24,7 @@ from kowalski.agent.conduct.sessions import Sessions
 from kowalski.agent.conduct.slots import Slots
 from kowalski.agent.housekeeping import keep_house
 from kowalski.agent.local_device import LocalDevice, resident_bytes
+from kowalski.agent.models.language_models import LanguageModels
 from kowalski.agent.store import run_table
 from kowalski.agent.store.blobs import Blobs
 from kowalski.agent.store.journal import Journal
@@ -32,17 +33,20 @@ from kowalski.execution.pool import Pool
 from kowalski.execution.sandbox.probe import strongest
 from kowalski.execution.warden import Verdict
 from kowalski.model.record import AgentStatus
+from kowalski.model.run import RunRequest
+from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kowalski.agent.conduct.conducting import Conducting
     from kowalski.agent.conduct.lease import Lease
     from kowalski.agent.home.places import Places
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.model.device import Device
     from kowalski.model.event import Artifact, Event, RunResult
     from kowalski.model.record import OutputSlice, RunRecord
-    from kowalski.model.run import RunRequest
+    from kowalski.model.server import BatchRequest
     from kowalski.settings.model import Settings
 
 
@@ -73,7 +77,7 @@ class Agent:
         self.pool: Pool
         self.stopping = anyio.Event()
         self.connections = 0
-        self._conductors: dict[str, Conductor] = {}
+        self._conductors: dict[str, Conducting] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Agent:
@@ -83,22 +87,22 @@ class Agent:
             self.journal.write(orphans)
             self.mechanism = await strongest(self.settings.sandbox.floor)
             stack.push_async_callback(_close, self.mechanism)
-            self._tasks = await stack.enter_async_context(Background())
+            self.tasks = await stack.enter_async_context(Background())
             sessions, pool = self.settings.sessions, self.settings.pool
             self.sessions = Sessions(
-                self.mechanism, self._tasks, maximum=sessions.maximum, idle_s=sessions.idle_s
+                self.mechanism, self.tasks, maximum=sessions.maximum, idle_s=sessions.idle_s
             )
             stack.push_async_callback(self.sessions.close_all)
             self.pool = Pool(
                 self.mechanism,
-                self._tasks,
+                self.tasks,
                 per_kind=pool.warm_per_kind,
                 kinds=pool.kinds,
                 idle_s=pool.idle_s,
             )
             stack.push_async_callback(self.pool.close)
             stack.push_async_callback(self._end_runs)
-            self._tasks.start_soon(
+            self.tasks.start_soon(
                 keep_house,
                 self.pool,
                 self.sessions,
@@ -106,8 +110,9 @@ class Agent:
                 self.blobs,
                 self.settings.storage,
             )
+            self.models = LanguageModels(self.places, self.settings.inference, self.tasks)
             self._local = LocalDevice(
-                self.settings, self.admission, self.mechanism, self._tasks, self.slots
+                self.settings, self.admission, self.mechanism, self.tasks, self.slots
             )
             self._stack = stack.pop_all()
         return self
@@ -190,13 +195,46 @@ class Agent:
             deadline_s=max(self.settings.maxima.wall_s, admitted.limits.wall_s),
             inputs=inputs,
         )
-        self._conductors[run_id] = conductor
-        lease.runs.add(run_id)
-        self._tasks.start_soon(self._conduct, conductor)
-        run.queue(admitted.language.name, self.owner, self.device)
+        self._take_in(conductor, admitted.language.name)
         return run
 
-    async def _conduct(self, conductor: Conductor) -> None:
+    async def start_batch(self, request: BatchRequest, lease: Lease) -> LiveRun:
+        """Begin a batch of prompts; it belongs to `lease` until it is detached.
+
+        Raises:
+            InvalidRequest, InvalidSettings: nothing was asked.
+        """
+        prompts = self.blobs.path(request.prompts.sha256)
+        # Imports HTTP, which an agent that only runs code does without.
+        from kowalski.agent.models.batch_conductor import LANGUAGE, BatchConductor
+
+        servers = await self.models.servers()
+        # What was asked stays with the prompts' blob; the journal says how much it was.
+        asked = RunRequest(
+            language=LANGUAGE, code=f"{request.count} prompts", requester=request.requester
+        )
+        run_id = uuid.uuid4().hex[:16]
+        kept = self.settings.maxima.output_mb * MB
+        run = LiveRun(run_id, asked, self.journal, self.blobs, kept)
+        conductor = BatchConductor(
+            run,
+            lease,
+            pool=servers.pool,
+            prompts=prompts,
+            count=request.count,
+            device=self.device,
+        )
+        self._take_in(conductor, LANGUAGE)
+        return run
+
+    def _take_in(self, conductor: Conducting, language: str) -> None:
+        run = conductor.run
+        self._conductors[run.run_id] = conductor
+        conductor.lease.runs.add(run.run_id)
+        self.tasks.start_soon(self._conduct, conductor)
+        run.queue(language, self.owner, self.device)
+
+    async def _conduct(self, conductor: Conducting) -> None:
         try:
             await conductor.conduct()
         except Exception as error:  # noqa: BLE001 - one run must not take the agent along
@@ -205,7 +243,7 @@ class Agent:
         finally:
             self._conductors.pop(conductor.run.run_id, None)
 
-    def live(self, run_id: str) -> Conductor:
+    def live(self, run_id: str) -> Conducting:
         """The conductor of a run that lives.
 
         Raises:

@@ -141,6 +141,18 @@ class StorageSettings(Section):
     blobs_total_mb: Megabytes = 2048
 
 
+class InferenceSettings(Section):
+    """Language models.
+
+    Attributes:
+        default_model: for prompts that name none; empty for the only one that is loaded.
+        discover: look for exo, Ollama, LM Studio and llama.cpp at their usual ports of this host.
+    """
+
+    default_model: Annotated[str, Field(max_length=200)] = ""
+    discover: bool = True
+
+
 class DeviceSettings(Section):
     """This device. `name` is what people call it: letters, digits, `-` and `_`."""
 
@@ -157,6 +169,7 @@ class Settings(Section):
     sessions: SessionSettings = SessionSettings()
     pool: PoolSettings = PoolSettings()
     storage: StorageSettings = StorageSettings()
+    inference: InferenceSettings = InferenceSettings()
     device: DeviceSettings = Field(default_factory=DeviceSettings)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

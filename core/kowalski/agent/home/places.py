@@ -72,6 +72,11 @@ class Places:
         return self.config_dir / "grants.toml"
 
     @property
+    def servers_file(self) -> Path:
+        """Which servers of language models the owner has added."""
+        return self.config_dir / "servers.toml"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one agent that owns the state."""
         return self.state_dir / "agent.lock"

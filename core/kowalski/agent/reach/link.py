@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kowalski.agent.home.places import Places
     from kowalski.agent.service.connection import Connection
-    from kowalski.agent.service.messages import Message
+    from kowalski.agent.service.message import Message
 
 T = TypeVar("T")
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from kowalski.agent.service import messages
 from kowalski.agent.service.desk import Desk
+from kowalski.agent.service.message import Message, op_of
+from kowalski.agent.service.messages import QUESTIONS, RunStart
+from kowalski.agent.service.model_messages import MODEL_QUESTIONS
 from kowalski.errors import AgentUnavailable, Busy, InvalidRequest, KowalskiError
 from kowalski.model.json_form import compact
 
@@ -21,7 +23,7 @@ _LOG: Final = logging.getLogger(__name__)
 _MAX_OPEN_QUESTIONS: Final = 4096
 _REMEMBERED_RUNS: Final = 4096
 _QUESTIONS: Final[dict[str, TypeAdapter[Any]]] = {
-    messages.op_of(kind): TypeAdapter(kind) for kind in messages.QUESTIONS
+    op_of(kind): TypeAdapter(kind) for kind in (*QUESTIONS, *MODEL_QUESTIONS)
 }
 
 
@@ -82,7 +84,7 @@ class Conversation:
                 f"The agent failed: {error!r}. Its log has more: {self._agent.places.log_file}"
             )
             return {"id": number, "error": _refusal(KowalskiError.code, problem)}
-        if isinstance(told, messages.RunStart) and told.result is None:
+        if isinstance(told, RunStart) and told.result is None:
             self._remember(number, told.run_id)
         return {"id": number, "ok": compact(told)}
 
@@ -107,7 +109,7 @@ def _refusal(code: str, message: str) -> dict[str, str]:
     return {"code": code, "message": message}
 
 
-def _read(question: dict[str, Any]) -> messages.Message[Any]:
+def _read(question: dict[str, Any]) -> Message[Any]:
     adapter = _QUESTIONS.get(str(question.get("op")))
     if adapter is None:
         raise InvalidRequest(
@@ -115,7 +117,7 @@ def _read(question: dict[str, Any]) -> messages.Message[Any]:
             "`kowalski agent stop` lets a new one start."
         )
     try:
-        message: messages.Message[Any] = adapter.validate_python(question.get("args"))
+        message: Message[Any] = adapter.validate_python(question.get("args"))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

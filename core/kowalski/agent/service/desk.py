@@ -27,7 +27,6 @@ from kowalski.agent.service.messages import (
     ListRuns,
     ListSessions,
     ListVariables,
-    Message,
     PutBlob,
     ReadEvents,
     ReadOutput,
@@ -39,6 +38,7 @@ from kowalski.agent.service.messages import (
     TakeOver,
     WaitRun,
 )
+from kowalski.agent.service.model_desk import ModelDesk
 from kowalski.errors import InvalidRequest
 from kowalski.model.json_form import from_json
 from kowalski.model.session import Change, Variable
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kowalski.agent.agent import Agent
+    from kowalski.agent.service.message import Message
     from kowalski.model.blob import BlobRef
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Desk:
     def __init__(self, agent: Agent, principal: str) -> None:
         self._agent = agent
         self._lease = Lease(principal)
+        self._models = ModelDesk(agent, self._lease)
         self._answers: dict[type[Message[Any]], Callable[[Any], Awaitable[Any]]] = {
             StartRun: self._start_run,
             WaitRun: self._wait_run,
@@ -80,6 +82,7 @@ class Desk:
             ListDevices: self._list_devices,
             GetStatus: self._get_status,
             StopAgent: self._stop_agent,
+            **self._models.answers,
         }
 
     async def ask(self, message: Message[T]) -> T:
@@ -93,6 +96,7 @@ class Desk:
 
     async def close(self) -> None:
         """The face has gone: end what it left behind."""
+        self._models.close()
         await self._agent.end_lease(self._lease)
 
     async def _start_run(self, message: StartRun) -> RunStart:

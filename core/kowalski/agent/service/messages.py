@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
+from kowalski.agent.service.message import Message
 from kowalski.model.blob import BlobRef
 from kowalski.model.device import Device
 from kowalski.model.event import Artifact, Event, RunResult
 from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
 from kowalski.model.run import RunRequest
 from kowalski.model.session import Change, SessionInfo, Variable
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Message(Generic[T_co]):
-    """A question whose answer is a `T_co`. `answer` is that type, for reading it from JSON."""
-
-    __slots__ = ()
-    op: str
-    answer: ClassVar[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +259,3 @@ QUESTIONS: tuple[type[Message[Any]], ...] = (
     StopAgent,
 )
 """All that can be asked."""
-
-
-def op_of(kind: type[Message[Any]]) -> str:
-    """The name by which a question travels."""
-    return next(str(field.default) for field in fields(kind) if field.name == "op")  # type: ignore[arg-type]

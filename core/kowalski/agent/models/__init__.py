@@ -1,0 +1,1 @@
+"""Language models as the agent offers them: servers, chats and batches."""

@@ -1,0 +1,242 @@
+"""The servers of language models that an agent knows, open for as long as it does."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from kowalski.agent.background import Background
+from kowalski.agent.home.servers_file import ServersFile, check_entry, key_of
+from kowalski.agent.models.local_servers import USUAL, listening
+from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
+from kowalski.inference.completions.endpoint import ApiKey
+from kowalski.inference.exo.cluster import ExoCluster
+from kowalski.inference.openai.server import OpenAIServer
+from kowalski.inference.pool.pool import Pool
+from kowalski.model.server import ServerEntry, ServerInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from anyio.abc import TaskGroup, TaskStatus
+
+    from kowalski.agent.home.places import Places
+    from kowalski.settings.model import InferenceSettings
+
+EXO_URLS: Final = "KOWALSKI_EXO_URLS"
+OPENAI_URLS: Final = "KOWALSKI_OPENAI_URLS"
+_FOUND_AGAIN_S: Final = 10.0
+
+
+@dataclass(eq=False)
+class _Known:
+    """A server that is in the pool, or that could not be opened, and why."""
+
+    entry: ServerEntry
+    source: str
+    problem: str | None = None
+    leave: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Servers:
+    """Opens servers and keeps them in a pool. Use as an async context manager.
+
+    They come from the owner's file, from the environment (`KOWALSKI_EXO_URLS`: nodes of one
+    cluster; `KOWALSKI_OPENAI_URLS`: a server each) and from the usual ports of this host.
+
+    Raises:
+        InvalidSettings: on entering, where the file of servers is unsafe or wrong.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        settings: InferenceSettings,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._file = ServersFile(places.servers_file)
+        self._settings = settings
+        self._environ = environ
+        self._known: dict[str, _Known] = {}
+        self._changing = anyio.Lock()
+        self._looked_at = float("-inf")
+        self._background = Background()
+        self._tasks: TaskGroup
+        self.pool: Pool
+
+    async def __aenter__(self) -> Self:
+        stored = self._file.load()
+        self._tasks = await self._background.__aenter__()
+        try:
+            self.pool = await self._tasks.start(self._hold_pool)
+            for entry in stored:
+                await self._open(entry, "settings")
+            for entry in from_environment(self._environ):
+                if entry.name not in self._known:
+                    await self._open(entry, "environment")
+        except BaseException as error:
+            await self._background.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._background.__aexit__(kind, error, trace)
+
+    async def find(self) -> None:
+        """Look for servers on this host, unless that was done a moment ago or is not wanted."""
+        if not self._settings.discover:
+            return
+        async with self._changing:
+            now = anyio.current_time()
+            if now < self._looked_at + _FOUND_AGAIN_S:
+                return
+            self._looked_at = now
+            taken = {url for known in self._known.values() for url in known.entry.urls}
+            for entry in USUAL:
+                if entry.name in self._known or taken & {*entry.urls}:
+                    continue
+                if await anyio.to_thread.run_sync(listening, entry):
+                    await self._open(entry, "found", only_if_real=True)
+
+    async def list(self) -> tuple[ServerInfo, ...]:
+        """All servers, with what each has now."""
+        await self.find()
+        models = await self.pool.models()
+        problems = self.pool.problems()
+        scores = {score.server: score for score in self.pool.explain()}
+        listed = []
+        for name, known in self._known.items():
+            score = scores.get(name)
+            listed.append(
+                ServerInfo(
+                    name=name,
+                    kind=known.entry.kind,
+                    urls=known.entry.urls,
+                    source=known.source,
+                    problem=known.problem or problems.get(name),
+                    slots=score.slots if score else 0,
+                    busy=score.busy if score else 0,
+                    waiting=score.waiting if score else 0,
+                    models=models.get(name, ()),
+                )
+            )
+        return tuple(listed)
+
+    async def add(self, entry: ServerEntry) -> ServerInfo:
+        """Know a server from now on.
+
+        Raises:
+            InvalidSettings: it is none, or its key is not to be had.
+            InvalidRequest: there is one of that name.
+        """
+        check_entry(entry)
+        key_of(entry, self._environ)
+        async with self._changing:
+            there = self._known.get(entry.name)
+            if there is not None and there.source != "found":
+                raise InvalidRequest(
+                    f"There is a server {entry.name} already. To replace it: "
+                    f"kowalski servers remove {entry.name}"
+                )
+            if there is not None:
+                await self._close(entry.name)
+            await self._open(entry, "settings")
+            if (problem := self._known[entry.name].problem) is not None:
+                del self._known[entry.name]
+                raise InvalidSettings(problem)
+            self._store()
+        return next(one for one in await self.list() if one.name == entry.name)
+
+    async def remove(self, name: str) -> None:
+        """Forget a server that was added.
+
+        Raises:
+            InvalidRequest: there is none of that name, or it was not added.
+        """
+        async with self._changing:
+            known = self._known.get(name)
+            if known is None:
+                names = ", ".join(self._known) or "none"
+                raise InvalidRequest(f"There is no server {name!r}. There are: {names}.")
+            if known.source == "environment":
+                raise InvalidRequest(
+                    f"The server {name} comes from {EXO_URLS} or {OPENAI_URLS}: change the "
+                    "variable, then: kowalski agent stop"
+                )
+            if known.source == "found":
+                raise InvalidRequest(
+                    f"The server {name} was found on this host: it goes when it is stopped. To "
+                    "look for none, set discover = false under [inference] in the settings."
+                )
+            await self._close(name)
+            self._store()
+
+    def _store(self) -> None:
+        self._file.store(one.entry for one in self._known.values() if one.source == "settings")
+
+    async def _open(self, entry: ServerEntry, source: str, *, only_if_real: bool = False) -> None:
+        known = _Known(entry, source)
+        try:
+            await self._tasks.start(self._hold, known, only_if_real)
+        except ServerUnavailable:
+            # Something else listens where such a server would.
+            return
+        except KowalskiError as error:
+            known.problem = error.user_message
+        self._known[entry.name] = known
+
+    async def _close(self, name: str) -> None:
+        known = self._known.pop(name)
+        if known.problem is None:
+            self.pool.remove(name)
+        known.leave.set()
+
+    async def _hold_pool(self, *, task_status: TaskStatus[Pool]) -> None:
+        # What has tasks of its own is entered and left by one task.
+        async with Pool(default_model=self._settings.default_model or None) as pool:
+            task_status.started(pool)
+            await anyio.sleep_forever()
+
+    async def _hold(
+        self, known: _Known, only_if_real: bool, *, task_status: TaskStatus[None]
+    ) -> None:
+        async with self._server(known.entry) as server:
+            if only_if_real:
+                await server.models()
+            self.pool.add(server)
+            task_status.started()
+            await known.leave.wait()
+
+    def _server(self, entry: ServerEntry) -> Any:
+        if entry.kind == "exo":
+            return ExoCluster(entry.urls, name=entry.name)
+        secret = key_of(entry, self._environ)
+        where = f"the environment variable {entry.key_from}"
+        key = ApiKey(secret, where) if secret is not None else None
+        return OpenAIServer(entry.urls[0], name=entry.name, api_key=key)
+
+
+def from_environment(environ: Mapping[str, str]) -> tuple[ServerEntry, ...]:
+    """The servers that the environment names."""
+    entries = []
+    if nodes := _urls(environ.get(EXO_URLS, "")):
+        entries.append(ServerEntry(name="exo", kind="exo", urls=nodes))
+    for url in _urls(environ.get(OPENAI_URLS, "")):
+        name = url.rpartition("//")[2].partition("/")[0]
+        entries.append(ServerEntry(name=name, kind="openai", urls=(url,)))
+    return tuple(entries)
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(url.strip() for url in text.split(",") if url.strip()))

@@ -1,0 +1,1 @@
+"""What an engine hands out: a run, a chat or a batch that its caller follows."""
