@@ -13,7 +13,7 @@ class SessionInfo:
     """A session as it stands. Times are in seconds since the epoch.
 
     `kernels` lists its interpreters as `language` or `language/kernel`. `leased` tells that it
-    ends with the connection that opened it.
+    ends with the connection that opened it. `memory_bytes` is what all in it use together.
     """
 
     name: str

@@ -164,6 +164,8 @@ async def test_variables_can_be_listed(engine: Engine, session: str) -> None:
 async def test_sessions_are_listed_and_ended(engine: Engine, session: str) -> None:
     await engine.run(RunRequest(language="python", code="1", session=session))
     (info,) = [info for info in await engine.sessions() if info.name == session]
+    assert info.memory_bytes is not None
+    assert 1_000_000 < info.memory_bytes < 200_000_000
     assert (info.kernels, info.runs, info.busy, info.leased) == (("python",), 1, False, False)
     await engine.end_session(session)
     assert session not in [info.name for info in await engine.sessions()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.errors import Busy, RightsDenied, UnknownRun
+from kowalski.errors import Busy, KowalskiError, RightsDenied, UnknownRun
 from kowalski.execution.workbench import Workbench
 from kowalski.model.session import SessionInfo
 
@@ -58,8 +58,13 @@ class Session:
                     return await kernel.variables()
         return "[]"
 
-    def info(self) -> SessionInfo:
+    async def info(self) -> SessionInfo:
         """What a face may show of it."""
+        try:
+            memory = (await self.workbench.sandbox.usage()).memory_bytes
+        except (KowalskiError, OSError):
+            # It is on its way out.
+            memory = None
         kernels = tuple(
             k.language if k.name in ("main", None) else f"{k.language}/{k.name}"
             for k in self.workbench.kernels
@@ -74,6 +79,7 @@ class Session:
             busy=self.busy,
             leased=self.lease is not None,
             sandbox=self.workbench.sandbox.level,
+            memory_bytes=memory,
         )
 
 
@@ -104,9 +110,10 @@ class Sessions:
             raise UnknownRun(f"No session is called {name!r}. `kowalski sessions` lists them.")
         return session
 
-    def list(self) -> list[SessionInfo]:
+    async def list(self) -> list[SessionInfo]:
         """All that live."""
-        return [s.info() for s in self._sessions.values() if not s.workbench.closed]
+        live = [one for one in self._sessions.values() if not one.workbench.closed]
+        return [await session.info() for session in live]
 
     def check_joining(self, name: str, spec: SandboxSpec) -> None:
         """Whether code with `spec` may join the session of this name, if there is one.

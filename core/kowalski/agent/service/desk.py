@@ -150,7 +150,7 @@ class Desk:
         return await self._agent.record(message.run_id)
 
     async def _list_sessions(self, message: ListSessions) -> Any:
-        return tuple(self._agent.sessions.list())
+        return tuple(await self._agent.sessions.list())
 
     async def _end_session(self, message: EndSession) -> None:
         await self._agent.sessions.close(message.name)
