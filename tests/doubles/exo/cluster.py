@@ -14,11 +14,13 @@ from doubles.exo import shapes
 from doubles.exo.node import ExoNode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from doubles.exo.wire import Question
 
 MODEL = "lab/tiny-4bit"
+HANG_S = 30.0
+"""When a test that waits for something has failed."""
 
 Mode = Literal["whole", "held", "runner died", "keep-alive only", "empty", "silent"]
 """How chats are answered: to the end; a piece and then nothing; an error and `[DONE]`; comments
@@ -157,15 +159,17 @@ class ExoDouble:
 
     async def until_chats(self, number: int) -> None:
         """Wait until so many chats have begun."""
-        async with self.changed:
-            while self.chats < number:
-                await self.changed.wait()
+        await self._until(lambda: self.chats >= number)
 
     async def until_cancelled(self, number: int) -> None:
         """Wait until so many answers have been cancelled."""
-        async with self.changed:
-            while len(self.cancelled) < number:
-                await self.changed.wait()
+        await self._until(lambda: len(self.cancelled) >= number)
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        with anyio.fail_after(HANG_S):
+            async with self.changed:
+                while not holds():
+                    await self.changed.wait()
 
     async def notify(self) -> None:
         """Wake who waits for what was asked."""

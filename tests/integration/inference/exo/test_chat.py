@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio import fail_after
 
-from doubles.exo.cluster import MODEL
+from doubles.exo.cluster import HANG_S, MODEL
 from kowalski.errors import ModelUnavailable, ServerUnavailable
 from kowalski.inference.completions.deadlines import Deadlines
 from kowalski.inference.exo.cluster import ExoCluster
@@ -134,7 +135,7 @@ async def test_a_slow_answer_of_a_healthy_cluster_is_waited_for(
         tasks.start_soon(answer, cluster)
         await double.until_chats(1)
         # The watch has looked several times, and found nothing.
-        with anyio.fail_after(20):
+        with fail_after(HANG_S):
             while sum(q.path == "/state/topology" for q in double.asked) < 20:
                 await anyio.sleep(0.005)
         assert not tasks.cancel_scope.cancel_called
@@ -172,7 +173,7 @@ async def test_a_node_that_dies_in_the_middle_ends_the_answer(
     async with cluster.chat(PROMPT) as events:
         assert await anext(events) == Text(text="Hel")
         await double.kill(2)
-        with pytest.raises(ServerUnavailable, match="studio-2 is not alive"):
+        with pytest.raises(ServerUnavailable, match="studio-2 is not alive"), fail_after(HANG_S):
             await anext(events)
     assert len(double.cancelled) == 1
 
@@ -216,6 +217,20 @@ async def test_a_node_that_took_the_request_and_sleeps_ends_the_wait(
             double.hang(0)
 
         await _ends_when(double, cluster, hang, "is not alive")
+
+
+async def test_a_node_that_only_passes_the_answer_on_and_sleeps_ends_the_wait(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.mode = "keep-alive only"
+    double.add([2])
+    short = limits(request_s=0.3, silence_s=0.1)
+    async with ExoCluster(double.urls[:1], mends=False, limits=short) as cluster:
+
+        async def hang() -> None:
+            double.hang(0)
+
+        await _ends_when(double, cluster, hang, "the node that was asked is not alive")
 
 
 async def test_a_runner_that_fails_without_a_word_ends_the_wait(
@@ -273,7 +288,7 @@ async def test_of_two_instances_only_the_answers_of_the_dead_one_end(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anext, lucky)
             await double.kill(2)
-            with pytest.raises(ServerUnavailable, match="studio-2"):
+            with pytest.raises(ServerUnavailable, match="studio-2"), fail_after(HANG_S):
                 await anext(doomed)
             # Had the other one ended too, the group would be cancelled.
             assert not tasks.cancel_scope.cancel_called
@@ -313,7 +328,7 @@ async def test_no_error_repeats_a_prompt(double: ExoDouble, cluster: ExoCluster)
         await anext(events)
         await anext(others)
         await double.kill(2)
-        with pytest.raises(ServerUnavailable) as told:
+        with pytest.raises(ServerUnavailable) as told, fail_after(HANG_S):
             await anext(others)
     assert "/state/tasks" in {question.path for question in double.asked}
     assert SECRET not in str(told.value)
@@ -334,8 +349,9 @@ async def _ends_when(
             await answer(cluster)
         told.append(error.value.user_message)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
-        await double.until_chats(1)
-        await happens()
+    with fail_after(HANG_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await double.until_chats(1)
+            await happens()
     assert reason in told[0]

@@ -79,6 +79,42 @@ async def test_a_node_that_is_slow_for_once_is_still_alive(
         assert usable(await cluster.view()) == {instance}
 
 
+async def test_an_instance_that_outlives_its_node_is_not_usable(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    instance = double.add([2])
+    left = {node.id: node.port for node in double.nodes[:2]}
+    double.told["/state/topology"] = shapes.topology(left)
+    standing = (await cluster.view()).standings[instance]
+    assert standing.broken
+    assert "has left the cluster" in (standing.problem or "")
+
+
+async def test_a_node_that_is_slow_for_long_is_not(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    short = limits(request_s=0.2, silence_s=0.0)
+    async with ExoCluster(double.urls[:2], mends=False, limits=short) as cluster:
+        assert (await cluster.view()).gone == {}
+        double.nodes[2].hanging = True
+        assert "does not answer" in (await cluster.view()).gone[double.nodes[2].id].reason
+
+
+async def test_a_peers_address_that_no_home_network_has_is_not_asked(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    first, _, third = double.nodes
+    double.told["/state/topology"] = {
+        "nodes": [node.id for node in double.nodes],
+        "connections": {
+            first.id: {third.id: [{"sinkMultiaddr": {"ip_address": "0.0.0.0", "port": third.port}}]}
+        },
+    }
+    view = await cluster.view()
+    assert third.id in view.reports[0].topology.addresses
+    assert all(question.node != third.index for question in double.asked)
+
+
 async def test_a_node_that_the_cluster_has_not_heard_of_is_not_alive_though_it_answers(
     double: ExoDouble, cluster: ExoCluster
 ) -> None:
