@@ -16,14 +16,19 @@ from doubles.completion_server import (
     delta,
     finish,
     json_reply,
+    reply,
     stalled_stream,
     stream,
     usage,
 )
+from doubles.exo.cluster import MODEL, exo_cluster
+from kowalski.agent.home.places import Places
+from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_environment
 from kowalski.engine import Engine
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, NoServerAvailable
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
 from kowalski.model.server import ServerEntry
+from kowalski.settings.model import InferenceSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -207,3 +212,97 @@ async def test_a_server_that_cannot_be_is_refused(engine: Engine, entry: ServerE
     with pytest.raises(InvalidSettings):
         await engine.add_server(entry)
     assert await engine.servers() == ()
+
+
+async def test_an_exo_cluster_answers_like_any_other_server(engine: Engine) -> None:
+    async with exo_cluster(2) as double:
+        double.add([0, 1])
+        await engine.add_server(ServerEntry(name="home", kind="exo", urls=tuple(double.urls)))
+        result = await engine.complete(ask(model=None))
+        (listed,) = await engine.servers()
+    assert (result.text, result.served_by) == ("Hello wörld", "home")
+    (model,) = [model for model in listed.models if model.state == "loaded"]
+    assert (model.name, len(model.instances)) == (MODEL, 1)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    places = Places.within(tmp_path / "own")
+    places.create()
+    return places
+
+
+async def test_servers_of_the_environment_are_there_and_cannot_be_removed(places: Places) -> None:
+    async with completion_server(serving(GREETING)) as one, completion_server({}) as other:
+        environ = {OPENAI_URLS: f"{one.url}, {other.url}/v1,"}
+        settings = InferenceSettings(discover=False)
+        async with Servers(places, settings, environ) as servers:
+            listed = {info.name: info for info in await servers.list()}
+            assert [info.source for info in listed.values()] == ["environment"] * 2
+            assert listed[f"127.0.0.1:{one.port}"].problem is None
+            assert listed[f"127.0.0.1:{other.port}"].problem is not None
+            with pytest.raises(InvalidRequest, match=OPENAI_URLS):
+                await servers.remove(f"127.0.0.1:{one.port}")
+
+
+def test_the_nodes_of_the_environment_are_one_cluster() -> None:
+    urls = "http://10.0.0.2:52415, http://10.0.0.3:52415,http://10.0.0.2:52415"
+    (entry,) = from_environment({EXO_URLS: urls, OPENAI_URLS: " "})
+    assert (entry.kind, len(entry.urls)) == ("exo", 2)
+
+
+async def test_servers_at_their_usual_ports_are_found_and_what_is_none_is_passed_over(
+    places: Places,
+) -> None:
+    page = reply(b"<html>hello</html>", content_type="text/html")
+    async with (
+        completion_server(serving(GREETING)) as real,
+        completion_server({MODELS: page}) as no,
+    ):
+        usual = [
+            ServerEntry(name="real", kind="openai", urls=(real.url,)),
+            ServerEntry(name="page", kind="openai", urls=(no.url,)),
+            ServerEntry(name="nobody", kind="openai", urls=("http://127.0.0.1:1",)),
+        ]
+        async with Servers(places, InferenceSettings(), {}, usual) as servers:
+            found = await servers.list()
+        async with Servers(places, InferenceSettings(discover=False), {}, usual) as servers:
+            assert await servers.list() == ()
+    assert [(info.name, info.source) for info in found] == [("real", "found")]
+
+
+async def test_a_key_reaches_its_server_and_no_file(places: Places) -> None:
+    environ = {"KOWALSKI_STUDIO_KEY": "s3cret-key"}
+    async with completion_server(serving(GREETING)) as server:
+        entry = ServerEntry(
+            name="studio", kind="openai", urls=(server.url,), key_from="KOWALSKI_STUDIO_KEY"
+        )
+        async with Servers(places, InferenceSettings(discover=False), environ) as servers:
+            await servers.add(entry)
+        async with Servers(places, InferenceSettings(discover=False), environ) as servers:
+            await servers.list()
+        async with Servers(places, InferenceSettings(discover=False), {}) as servers:
+            (listed,) = await servers.list()
+    assert server.heard[-1].headers["authorization"] == "Bearer s3cret-key"
+    assert "s3cret" not in places.servers_file.read_text()
+    assert "KOWALSKI_STUDIO_KEY" in (listed.problem or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[a]\nkind = 'grpc'\nurls = ['http://h']", "kind"),
+        ("[a]\nurls = 'http://h'", "list of URLs"),
+        ("[a]\nurls = ['http://h']\nkey = 'x'", "no such key"),
+        ("a = 1", "under \\[a\\]"),
+        ("['a b']\nurls = ['http://h']", "no name"),
+    ],
+)
+async def test_a_wrong_file_of_servers_is_told_with_its_place(
+    places: Places, text: str, what: str
+) -> None:
+    places.servers_file.write_text(text)
+    places.servers_file.chmod(0o600)
+    with pytest.raises(InvalidSettings, match=f"servers.toml.*{what}"):
+        async with Servers(places, InferenceSettings(discover=False), {}):
+            pass

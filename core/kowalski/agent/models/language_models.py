@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from kowalski.agent.home.places import Places
     from kowalski.agent.models.servers import Servers
     from kowalski.settings.model import InferenceSettings
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class LanguageModels:
@@ -41,7 +44,16 @@ class LanguageModels:
         # HTTP and what belongs to it take a tenth of a second to import.
         from kowalski.agent.models.servers import Servers
 
-        async with Servers(self._places, self._settings) as servers:
-            await servers.find()
-            task_status.started(servers)
-            await anyio.sleep_forever()
+        begun = False
+        try:
+            async with Servers(self._places, self._settings) as servers:
+                await servers.find()
+                begun = True
+                task_status.started(servers)
+                await anyio.sleep_forever()
+        except Exception:
+            if not begun:
+                raise
+            # The next who asks opens them anew; who only runs code never hears of it.
+            _LOG.exception("The servers of language models failed")
+            self._servers = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from kowalski.inference.pool.pool import Pool
     from kowalski.model.chat import ChatEvent, ChatRequest
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class LiveChat:
@@ -37,6 +40,9 @@ class LiveChat:
                         self._take(event)
         except KowalskiError as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001 - one chat must not take the agent along
+            _LOG.exception("A chat failed")
+            self._error = KowalskiError(f"Kowalski itself failed: {error!r}")
         finally:
             self._over = True
             self._tell()

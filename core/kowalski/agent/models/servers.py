@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ from kowalski.inference.pool.pool import Pool
 from kowalski.model.server import ServerEntry, ServerInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 EXO_URLS: Final = "KOWALSKI_EXO_URLS"
 OPENAI_URLS: Final = "KOWALSKI_OPENAI_URLS"
 _FOUND_AGAIN_S: Final = 10.0
+_TELLS_WITHIN_S: Final = 3.0
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -59,7 +62,10 @@ class Servers:
         places: Places,
         settings: InferenceSettings,
         environ: Mapping[str, str] = os.environ,
+        usual: Sequence[ServerEntry] = USUAL,
     ) -> None:
+        """`usual` are those that are looked for on this host."""
+        self._usual = usual
         self._file = ServersFile(places.servers_file)
         self._settings = settings
         self._environ = environ
@@ -103,11 +109,15 @@ class Servers:
                 return
             self._looked_at = now
             taken = {url for known in self._known.values() for url in known.entry.urls}
-            for entry in USUAL:
-                if entry.name in self._known or taken & {*entry.urls}:
-                    continue
-                if await anyio.to_thread.run_sync(listening, entry):
-                    await self._open(entry, "found", only_if_real=True)
+            new = [e for e in self._usual if e.name not in self._known and not taken & {*e.urls}]
+            async with anyio.create_task_group() as tasks:
+                for entry in new:
+                    tasks.start_soon(self._try, entry)
+
+    async def _try(self, entry: ServerEntry) -> None:
+        if await anyio.to_thread.run_sync(listening, entry):
+            with anyio.move_on_after(_TELLS_WITHIN_S):
+                await self._open(entry, "found", only_if_real=True)
 
     async def list(self) -> tuple[ServerInfo, ...]:
         """All servers, with what each has now."""
@@ -211,12 +221,20 @@ class Servers:
     async def _hold(
         self, known: _Known, only_if_real: bool, *, task_status: TaskStatus[None]
     ) -> None:
-        async with self._server(known.entry) as server:
-            if only_if_real:
-                await server.models()
-            self.pool.add(server)
-            task_status.started()
-            await known.leave.wait()
+        try:
+            async with self._server(known.entry) as server:
+                if only_if_real:
+                    await server.models()
+                self.pool.add(server)
+                task_status.started()
+                await known.leave.wait()
+        except Exception as error:
+            if self._known.get(known.entry.name) is not known:
+                raise
+            # It is in use: one server must not take the others along.
+            _LOG.exception("The server %s failed", known.entry.name)
+            self.pool.remove(known.entry.name)
+            known.problem = f"Its client failed: {error!r}. Remove the server and add it again."
 
     def _server(self, entry: ServerEntry) -> Any:
         if entry.kind == "exo":
