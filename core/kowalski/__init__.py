@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from kowalski.engine import Engine
+    from kowalski.model.chat import ChatMessage, ChatRequest
     from kowalski.model.run import Limits, RunRequest, Workspace
     from kowalski.script import run
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Limits", "RunRequest", "Workspace", "run"]
+__all__ = ["ChatMessage", "ChatRequest", "Engine", "Limits", "RunRequest", "Workspace", "run"]
 
 _HOMES: Final = {
+    "ChatMessage": "kowalski.model.chat",
+    "ChatRequest": "kowalski.model.chat",
     "Engine": "kowalski.engine",
     "Limits": "kowalski.model.run",
     "RunRequest": "kowalski.model.run",
