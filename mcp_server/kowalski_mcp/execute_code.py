@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski.errors import AgentUnavailable, UnknownRun
@@ -59,6 +60,8 @@ def execute_code_tool(scope: Scope) -> ExactTool:
         )
         until_s = anyio.current_time() + scope.answer_after_s
         engine = await scope.engine.get()
+        if session_id is not None and request.workspace is None:
+            await _refuse_with_folder(engine, session_id)
         first_s = min(scope.progress_every_s, scope.answer_after_s)
         state = await engine.submit(request, wait_s=first_s)
         if state.result is None:
@@ -71,6 +74,16 @@ def execute_code_tool(scope: Scope) -> ExactTool:
     return ExactTool.of(
         execute_code, title="Run code", annotations=annotations, private=scope.private
     )
+
+
+async def _refuse_with_folder(engine: Engine, session_id: str) -> None:
+    """A server that shows no folder lets code into no session that does."""
+    for session in await engine.sessions():
+        if session.name == session_id and session.workspace is not None:
+            raise ToolError(
+                f"The session {session_id!r} is in a folder, and this server shows code none. Use "
+                "another session_id."
+            )
 
 
 async def _follow(

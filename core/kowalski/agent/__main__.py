@@ -22,6 +22,7 @@ from kowalski.settings.loading import load
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+_PATIENCE_S: Final = 10.0
 _LOG_BYTES: Final = 1_000_000
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     try:
         places = Places.find()
         places.create()
-        with sole_owner(places):
+        with sole_owner(places, _PATIENCE_S):
             _log_to(places)
             _run(places, ready_fd)
     except KowalskiError as error:

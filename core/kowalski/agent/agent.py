@@ -22,6 +22,7 @@ from kowalski.agent.conduct.conductor import Conductor
 from kowalski.agent.conduct.live_run import MEMORY_BYTES, LiveRun
 from kowalski.agent.conduct.sessions import Sessions
 from kowalski.agent.conduct.slots import Slots
+from kowalski.agent.home.settings_signature import settings_signature
 from kowalski.agent.housekeeping import keep_house
 from kowalski.agent.local_device import LocalDevice, resident_bytes
 from kowalski.agent.models.language_models import LanguageModels
@@ -67,6 +68,7 @@ class Agent:
         self.settings = settings
         self.started_at = time.time()
         self.build = build()
+        self.settings_signature = settings_signature(places)
         self.blobs = Blobs(places.blobs_dir)
         self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.slots = Slots(settings.agent.slots, settings.agent.queue)
@@ -178,7 +180,8 @@ class Agent:
             )
         if self.slots.queued >= self.settings.agent.queue:
             raise Busy(f"{self.slots.queued} runs wait already. Try again in a moment.")
-        admitted = await self.admission.admit(request)
+        stands = request.session is not None and self.sessions.stands(request.session)
+        admitted = await self.admission.admit(request, sees_anew=not stands)
         if request.session is not None:
             self.sessions.check_joining(request.session, admitted.spec)
         inputs = {name: str(self.blobs.path(ref.sha256)) for name, ref in request.inputs.items()}

@@ -6,9 +6,12 @@ import os
 import re
 import stat
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MOST_ENTRIES: Final = 50_000
 """Entries that one search looks at before it ends."""
@@ -102,11 +105,13 @@ class Search:
     """What was found in a folder.
 
     `hidden` are real paths, sorted, none below another. `complete` is false where the folder has
-    more entries than were looked at: those deepest in it were not.
+    more entries than were looked at: those deepest in it were not. `folders` are those that were
+    looked at, with the times of their last change in nanoseconds.
     """
 
     hidden: tuple[str, ...]
     complete: bool
+    folders: dict[str, int] = field(default_factory=dict)
 
 
 def find_hidden(root: str) -> tuple[str, ...]:
@@ -124,10 +129,12 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
     top = os.path.realpath(root)
     hidden: set[str] = set()
     folders = deque([top])
+    changed: dict[str, int] = {}
     left = most_entries
     while folders and left > 0:
         folder = folders.popleft()
         try:
+            changed[folder] = os.stat(folder).st_mtime_ns  # noqa: PTH116 - hot
             with os.scandir(folder) as entries:
                 # A virtual environment, whatever its name.
                 if folder != top and os.path.lexists(f"{folder}/pyvenv.cfg"):
@@ -144,7 +151,15 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
         except OSError:
             # What its owner cannot list, code that runs with less cannot either.
             continue
-    return Search(_outermost(hidden), complete=left >= 0 and not folders)
+    return Search(_outermost(hidden), complete=left >= 0 and not folders, folders=changed)
+
+
+def unchanged(folders: Mapping[str, int]) -> bool:
+    """Whether nothing was made, renamed or removed in these folders since they were looked at."""
+    try:
+        return all(os.stat(path).st_mtime_ns == at for path, at in folders.items())  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def in_credentials_folder(path: str) -> bool:

@@ -141,15 +141,19 @@ class StorageSettings(Section):
     blobs_total_mb: Megabytes = 2048
 
 
+AUTO: Final = "auto"
+"""For what is chosen by what there is."""
+
+
 class InferenceSettings(Section):
     """Language models.
 
     Attributes:
-        default_model: for prompts that name none; empty for the only one that is loaded.
+        default_model: for prompts that name none; `auto` for the only one that is loaded.
         discover: look for exo, Ollama, LM Studio and llama.cpp at their usual ports of this host.
     """
 
-    default_model: Annotated[str, Field(max_length=200)] = ""
+    default_model: Annotated[str, Field(min_length=1, max_length=200)] = AUTO
     discover: bool = True
 
 

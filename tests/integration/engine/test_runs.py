@@ -17,7 +17,7 @@ from kowalski.errors import (
     UnsupportedLanguage,
 )
 from kowalski.model.event import Finished, HostCall, Output, Started
-from kowalski.model.run import Limits, RunRequest, Workspace
+from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,6 +316,26 @@ async def test_what_cannot_be_is_refused_and_the_next_run_works(
     with pytest.raises(error):
         await engine.run(request_)
     assert (await engine.run(RunRequest(language="python", code="1"))).status == "ok"
+
+
+async def test_names_of_any_bytes_are_taken_and_code_of_any_bytes_is_not(engine: Engine) -> None:
+    origin = Origin("caf\udce9.md")
+    result = await engine.run(RunRequest(language="python", code="6 * 7", origin=origin))
+    assert result.value == "42"
+    record = await engine.record(result.run_id)
+    assert record.document == "caf\\udce9.md"
+    for request in (
+        RunRequest(language="python", code="'\udce9'"),
+        RunRequest(language="python", code="1", session="s\udce9"),
+    ):
+        with pytest.raises(InvalidRequest, match="not Unicode"):
+            await engine.run(request)
+
+
+async def test_a_file_that_is_missing_is_no_matter_of_rights(engine: Engine) -> None:
+    result = await engine.run(RunRequest(language="python", code="open('missing.csv')"))
+    assert result.error is not None
+    assert (result.error.type, result.error.hint) == ("FileNotFoundError", None)
 
 
 async def test_writing_is_refused_with_the_command_that_grants_it(

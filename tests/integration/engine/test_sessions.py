@@ -227,6 +227,38 @@ async def test_credentials_in_a_workspace_stay_hidden(
     assert "from the workspace" in result.stdout
 
 
+async def test_a_credential_that_is_made_later_is_hidden_from_the_next_run(
+    engine: Engine, workspace: Path
+) -> None:
+    def reading(path: str) -> RunRequest:
+        seen = Workspace(str(workspace))
+        return RunRequest(language="bash", code=f"cat {path}; cat data.txt", workspace=seen)
+
+    (workspace / "deep").mkdir()
+    assert (await engine.run(reading("data.txt"))).ok
+    for path in (".env", "deep/.env"):
+        (workspace / path).write_text("TOKEN=secret")
+        result = await engine.run(reading(path))
+        assert "from the workspace" in result.stdout
+        assert "secret" not in result.stdout + result.stderr
+
+
+async def test_code_of_another_folder_cannot_join_a_session(
+    engine: Engine, session: str, workspace: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+
+    def request(folder: Path) -> RunRequest:
+        seen = Workspace(str(folder))
+        return RunRequest(language="python", code="1", session=session, workspace=seen)
+
+    assert (await engine.run(request(workspace))).ok
+    with pytest.raises(RightsDenied, match=f"is in {workspace}.*another session name"):
+        await engine.run(request(other))
+    assert (await engine.run(request(workspace))).ok
+
+
 async def test_code_without_a_right_cannot_join_a_session_that_has_it(
     tmp_path: Path, workspace: Path
 ) -> None:

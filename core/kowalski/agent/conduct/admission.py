@@ -15,7 +15,7 @@ import anyio.to_thread
 from kowalski.agent.home.grants import Grants, allow_command
 from kowalski.agent.home.workspace_root import check_root
 from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
-from kowalski.execution.credentials import MOST_ENTRIES, search
+from kowalski.execution.credentials import MOST_ENTRIES, search, unchanged
 from kowalski.execution.environment_names import is_forbidden
 from kowalski.execution.languages.catalogue import BY_NAME
 from kowalski.execution.limits import EffectiveLimits
@@ -38,6 +38,7 @@ _UNSEARCHED: Final = (
     "for credentials: code can read what lies there. Run it in a smaller folder to be sure."
 )
 _LOOK_AGAIN_S: Final = 5.0
+_MANY_FOLDERS: Final = 500
 _MAX_CODE_BYTES: Final = 8 * MB
 _MAX_STDIN_BYTES: Final = 64 * MB
 
@@ -46,19 +47,24 @@ _MAX_STDIN_BYTES: Final = 64 * MB
 class Surroundings:
     """What stands around code in one folder: its interpreters, and what it must not see.
 
+    `folders` are those in which `hidden` was looked for, with the times of their last change.
     `notes` are for whoever runs code there. `admitted` remembers what was decided.
     """
 
     interpreters: dict[str, Interpreter]
     problems: dict[str, LanguageUnavailable]
     hidden: tuple[str, ...]
+    folders: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     admitted: dict[Hashable, Admitted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request with everything decided."""
+    """A request with everything decided.
+
+    `may_write`: the owner has granted it, whether it was asked for or not.
+    """
 
     language: Language
     interpreter: Interpreter
@@ -66,6 +72,7 @@ class Admitted:
     spec: SandboxSpec
     limits: EffectiveLimits
     notes: tuple[str, ...] = ()
+    may_write: bool = False
 
 
 class Admission:
@@ -93,8 +100,11 @@ class Admission:
             raise UnsupportedLanguage(f"{name!r} {what}. These run: {known}.")
         return language
 
-    async def admit(self, request: RunRequest) -> Admitted:
+    async def admit(self, request: RunRequest, *, sees_anew: bool = True) -> Admitted:
         """What the request gets, or the reason why it gets nothing.
+
+        `sees_anew`: a sandbox is made or handed out for it, in which nothing may be visible that
+        is to be hidden by now.
 
         Raises:
             UnsupportedLanguage, LanguageUnavailable, RightsDenied, InvalidRequest
@@ -102,7 +112,7 @@ class Admission:
         _check(request)
         language = self.language(request.language)
         workspace = self._real(request.workspace)
-        around = await self.surroundings(request.toolchain, workspace)
+        around = await self.surroundings(request.toolchain, workspace, sees_anew=sees_anew)
         interpreter = around.interpreters.get(language.name)
         if interpreter is None:
             raise around.problems[language.name]
@@ -116,7 +126,8 @@ class Admission:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
             notes = (*notes, *around.notes)
-            decided = Admitted(language, interpreter, program, spec, limits, notes)
+            may_write = workspace is not None and self._grants.for_folder(workspace.root).write
+            decided = Admitted(language, interpreter, program, spec, limits, notes, may_write)
             around.admitted[key] = decided
         if request.env:
             env = {**decided.program.env, **request.env}
@@ -147,11 +158,18 @@ class Admission:
             blobs=str(self._places.blobs_dir),
         )
 
-    async def surroundings(self, toolchain: Toolchain, workspace: Workspace | None) -> Surroundings:
-        """What stands around code in this folder, as of a few seconds ago at most."""
+    async def surroundings(
+        self, toolchain: Toolchain, workspace: Workspace | None, *, sees_anew: bool = False
+    ) -> Surroundings:
+        """What stands around code in this folder, as of a few seconds ago at most.
+
+        `sees_anew`: what is to be hidden is as of now.
+        """
         key = toolchain, workspace.root if workspace else None
         now = time.monotonic()
         seen = self._seen.get(key)
+        if seen is not None and sees_anew and not await _unchanged(seen[1].folders):
+            seen = None
         if seen is None or seen[0] < now - _LOOK_AGAIN_S:
             look = partial(_look, toolchain, key[1])
             seen = now, await anyio.to_thread.run_sync(look)
@@ -246,6 +264,9 @@ def _number(section: LimitSettings | MaximumSettings, key: str) -> float:
 def _check(request: RunRequest) -> None:
     if len(request.code) > _MAX_CODE_BYTES:
         raise InvalidRequest(f"The code is over {_MAX_CODE_BYTES // MB} MB. Read it from a file.")
+    for what, text in (("code", request.code), ("session's name", request.session or "")):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidRequest(f"The {what} is not Unicode: it holds bytes that are no UTF-8.")
     if "\0" in request.code:
         raise InvalidRequest("The code holds a NUL byte, which no program text can.")
     if request.stdin is not None and len(request.stdin) > _MAX_STDIN_BYTES:
@@ -269,7 +290,13 @@ def _look(toolchain: Toolchain, root: str | None) -> Surroundings:
         return Surroundings(interpreters, problems, ())
     found = search(root)
     notes = () if found.complete else (_UNSEARCHED,)
-    return Surroundings(interpreters, problems, found.hidden, notes)
+    return Surroundings(interpreters, problems, found.hidden, found.folders, notes)
+
+
+async def _unchanged(folders: dict[str, int]) -> bool:
+    if len(folders) > _MANY_FOLDERS:
+        return await anyio.to_thread.run_sync(unchanged, folders)
+    return unchanged(folders)
 
 
 def _denied(

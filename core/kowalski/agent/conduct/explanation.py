@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,19 +14,12 @@ if TYPE_CHECKING:
     from kowalski.agent.conduct.ending import Ending
     from kowalski.model.event import ProgramError
 
-_NO_NETWORK: Final = (
-    "network is unreachable",
-    "name or service not known",
-    "temporary failure in name resolution",
-    "could not resolve host",
-    "nodename nor servname",
-    "enetunreach",
-    "eai_again",
-    "enotfound",
-    "getaddrinfo",
-    "urlopen error",
+_NO_NETWORK: Final = re.compile(
+    r"(?i:network is unreachable|name or service not known|could not resolve host"
+    r"|temporary failure in name resolution|nodename nor servname|\bgetaddrinfo\b|urlopen error)"
+    r"|\b(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND)\b"
 )
-_READ_ONLY: Final = ("read-only file system", "erofs")
+_READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
 def explained(ending: Ending, admitted: Admitted, stderr: str) -> Ending:
@@ -43,16 +37,21 @@ def explained(ending: Ending, admitted: Admitted, stderr: str) -> Ending:
 
 
 def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
-    said = f"{error.type}: {error.message}\n{stderr}".lower()
+    said = f"{error.type}: {error.message}\n{stderr}"
     rights, workspace = admitted.spec.rights, admitted.spec.workspace
-    if not rights.network and any(sign in said for sign in _NO_NETWORK):
+    if not rights.network and _NO_NETWORK.search(said):
         if workspace is None:
             return "Code runs without network. Run it in a folder that was allowed to have it."
         return f"Code runs without network here. To allow it: {_allow(workspace.root, net=True)}"
-    if any(sign in said for sign in _READ_ONLY):
+    if _READ_ONLY.search(said):
         scratch = "Write to /tmp or to the folder in $HOME instead"
         if workspace is None or workspace.access != "read":
             return f"{scratch}; the system is read-only."
+        if admitted.may_write:
+            return (
+                f"{scratch}. Changing this folder was allowed, and must be asked for: add --write. "
+                "A session sees the folder as it did when it began."
+            )
         return f"{scratch}. To let code change this folder: {_allow(workspace.root, write=True)}"
     return None
 

@@ -176,9 +176,10 @@ class LiveRun:
 
         try:
             self._record(operation)
-        except KowalskiError as error:
-            notes = (*finished.notes, error.user_message)
-            finished = replace(finished, notes=notes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, they must be told of the end
+            _LOG.warning("The end of the run %s is not in the journal: %s", self.run_id, error)
+            told = error.user_message if isinstance(error, KowalskiError) else repr(error)
+            finished = replace(finished, notes=(*finished.notes, told))
         self.finished = finished
         self._publish([*batch, (finished, 0)])
         self.done.set()

@@ -115,15 +115,19 @@ class Sessions:
         live = [one for one in self._sessions.values() if not one.workbench.closed]
         return [await session.info() for session in live]
 
+    def stands(self, name: str) -> bool:
+        """Whether there is a session of this name already."""
+        session = self._sessions.get(name)
+        return session is not None and not session.workbench.closed
+
     def check_joining(self, name: str, spec: SandboxSpec) -> None:
         """Whether code with `spec` may join the session of this name, if there is one.
 
         Raises:
-            RightsDenied: the session may do what this code may not.
+            RightsDenied: the session may do or see what this code may not.
         """
-        session = self._sessions.get(name)
-        if session is not None and not session.workbench.closed:
-            _check_joining(session, spec)
+        if self.stands(name):
+            _check_joining(self._sessions[name], spec)
 
     async def join(self, name: str, spec: SandboxSpec, lease: Lease | None) -> Session:
         """The session of this name, opened if there is none. A leased one ends with its lease.
@@ -191,6 +195,12 @@ class Sessions:
 
 
 def _check_joining(session: Session, spec: SandboxSpec) -> None:
+    seen, wanted = session.spec.workspace, spec.workspace
+    if seen is not None and wanted is not None and seen.root != wanted.root:
+        raise RightsDenied(
+            f"The session {session.name!r} is in {seen.root}, and code here is in {wanted.root}. "
+            "Use another session name."
+        )
     if spec.rights.covers(session.spec.rights):
         return
     where = session.spec.workspace.root if session.spec.workspace else "no folder"

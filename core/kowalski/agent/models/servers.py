@@ -19,6 +19,7 @@ from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.server import ServerEntry, ServerInfo
+from kowalski.settings.model import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,7 +215,8 @@ class Servers:
 
     async def _hold_pool(self, *, task_status: TaskStatus[Pool]) -> None:
         # What has tasks of its own is entered and left by one task.
-        async with Pool(default_model=self._settings.default_model or None) as pool:
+        named = self._settings.default_model
+        async with Pool(default_model=None if named == AUTO else named) as pool:
             task_status.started(pool)
             await anyio.sleep_forever()
 

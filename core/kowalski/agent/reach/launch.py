@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from kowalski.agent.build import build
+from kowalski.agent.home.settings_signature import settings_signature
 from kowalski.agent.reach.process_end import watched
 from kowalski.agent.service.connection import PROTOCOL, Connection
 from kowalski.errors import AgentUnavailable, by_code
@@ -31,7 +32,8 @@ _KEPT: Final = ("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME")
 async def connect(places: Places, principal: str, notice: Callable[[str], None]) -> Connection:
     """A connection to the agent of these places, which is started if none answers.
 
-    An idle agent of another build is replaced; of a busy one `notice` is told.
+    An idle agent of another build, or one that started before the settings changed, is replaced;
+    of a busy one `notice` is told.
 
     Raises:
         AgentUnavailable: it cannot be started, or one of another protocol is busy.
@@ -44,7 +46,11 @@ async def connect(places: Places, principal: str, notice: Callable[[str], None])
             continue
         connection, hello = reached
         if hello["build"] == build():
-            return connection
+            if not (told := _other_settings(places, hello)):
+                return connection
+            if hello["busy"] or hello["settings_file"] == settings_signature(places).file:
+                notice(told)
+                return connection
         if not hello["busy"]:
             await _stop(connection, int(hello["pid"]))
             continue
@@ -62,6 +68,18 @@ async def connect(places: Places, principal: str, notice: Callable[[str], None])
     raise AgentUnavailable(
         f"The agent started but does not answer. Its log may tell why: {places.log_file}"
     )
+
+
+def _other_settings(places: Places, hello: dict[str, Any]) -> str:
+    """What to say of an agent that goes by other settings than this face, if it does."""
+    mine = settings_signature(places)
+    if hello["settings_file"] != mine.file:
+        what = "before the settings were changed, so the earlier ones are in force"
+    elif hello["settings_environment"] != mine.environment:
+        what = "with other KOWALSKI_ variables in its environment, and those are in force"
+    else:
+        return ""
+    return f"The agent started {what}. To start anew with these: kowalski agent stop"
 
 
 async def stop_running(places: Places, principal: str = "owner") -> int | None:
@@ -113,6 +131,9 @@ async def _stop(connection: Connection, process: int) -> bool:
 def _start(places: Places) -> None:
     """Start the agent and wait until it serves. Only one face at a time does; the rest wait."""
     with _starting(places):
+        if _answers(places):
+            # The face that held the lock before has started one.
+            return
         ready, ready_end = os.pipe()
         os.set_inheritable(ready_end, True)
         try:
@@ -134,6 +155,12 @@ def _start(places: Places) -> None:
         return
     code, _, message = told.partition("\n")
     raise by_code(code, message)
+
+
+def _answers(places: Places) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_START_S)
+        return probe.connect_ex(str(places.socket)) == 0
 
 
 @contextmanager

@@ -169,7 +169,12 @@ class Desk:
 
     async def _take_over(self, message: TakeOver) -> tuple[str, ...]:
         sandbox = self._agent.sessions.get(message.session).workbench.sandbox
-        return await sandbox.take_over(message.paths)
+        try:
+            return await sandbox.take_over(message.paths)
+        except OSError as error:
+            raise InvalidRequest(
+                f"Not all changes could be brought to the folder: {error.strerror}."
+            ) from error
 
     async def _list_devices(self, message: ListDevices) -> Any:
         return await self._agent.devices()

@@ -73,6 +73,8 @@ class Server:
             "build": self._agent.build,
             "pid": os.getpid(),
             "busy": self._agent.busy,
+            "settings_file": self._agent.settings_signature.file,
+            "settings_environment": self._agent.settings_signature.environment,
         }
 
 

@@ -56,16 +56,21 @@ def insert_run(
         (
             run_id,
             owner,
-            request.requester,
+            _storable(request.requester),
             language,
             request.session,
-            root,
-            document,
+            _storable(root),
+            _storable(document),
             request.code,
             device,
             queued_at,
         ),
     )
+
+
+def _storable(text: str | None) -> str | None:
+    """A name as Unicode: those of files may be any bytes, which Python has as surrogates."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def begin_run(db: sqlite3.Connection, started: Started) -> None:
@@ -256,11 +261,11 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
     Returns how many there were.
     """
     rows = db.execute(
-        "SELECT run_id, started_at, device, session FROM runs "
+        "SELECT run_id, started_at, device, session, started FROM runs "
         "WHERE finished_at IS NULL AND owner <> ?",
         (owner,),
     ).fetchall()
-    for run_id, started_at, device, session in rows:
+    for run_id, started_at, device, session, begun in rows:
         what = "while it ran; it may have had effects" if started_at else "before it began"
         reason = f"The agent ended {what}."
         (seq,) = db.execute(
@@ -274,6 +279,7 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
             reason=reason,
             device=device,
             session=session,
+            sandbox=json.loads(begun).get("sandbox", "") if begun else "",
         )
         finish_run(db, finished, at)
     return len(rows)

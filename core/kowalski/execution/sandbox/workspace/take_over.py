@@ -29,11 +29,11 @@ def take_over(
     """Make `changes`, whose new content is below the descriptor `source`, in the folder `root`.
 
     `paths` selects files, and folders with all in them; None selects everything. Returns what was
-    done. Left out are: what is no file, folder or link; links that lead out of `root`; and
-    whatever could be reached only through a symbolic link.
+    done. Left out are: what is no file, folder or link; links that lead out of `root`;
+    whatever could be reached only through a symbolic link; and what may not be written.
 
     Raises:
-        OSError: the folder cannot be written, or its disk is full.
+        OSError: the folder has gone, or its disk is full.
     """
     done: dict[str, None] = {}
     target = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -42,7 +42,7 @@ def take_over(
         for change in changes:
             if not _selected(change.path, paths):
                 continue
-            with suppress(Refused):
+            with suppress(Refused, PermissionError):
                 _apply(source, target, change, root, owner)
                 done[change.path] = None
     finally:
