@@ -16,6 +16,7 @@ import anyio
 from benchmarks import (
     exec_start,
     fresh,
+    infer,
     mcp_call,
     mcp_start,
     output_flood,
@@ -44,6 +45,9 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Outcome]]] = {
     "mcp_start": mcp_start.measure,
     "exec_start": exec_start.measure,
     "output_flood": output_flood.measure,
+    "infer_call": infer.call,
+    "infer_batch": infer.batch,
+    "infer_memory": infer.memory,
     "peers": peers.measure,
 }
 RESULTS = Path(__file__).with_name("results")

@@ -145,7 +145,12 @@ async def open_bench(*, quick: bool) -> AsyncIterator[Bench]:
     base = Path(tempfile.mkdtemp(prefix="kowalski-bench-"))
     folder = base / "folder"
     folder.mkdir()
-    os.environ["KOWALSKI_HOME"] = str(base / "home")
+    home = base / "home"
+    home.mkdir(mode=0o700)
+    # What else runs on this machine must not answer.
+    (home / "settings.toml").write_text("[inference]\ndiscover = false\n")
+    (home / "settings.toml").chmod(0o600)
+    os.environ["KOWALSKI_HOME"] = str(home)
     prefer_plain_python(base / "python")
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, base, ignore_errors=True)
