@@ -74,7 +74,7 @@ class Engine:
     Args:
         embedded: run an agent inside this process instead of the user's own, with everything in
             `home`; it shares nothing with other faces.
-        home: the folder of an embedded agent.
+        home: the folder of an embedded agent; by default one that ends with the engine.
         principal: who asks, for the journal and the queue.
         notice: hears what the person should know; by default it goes to stderr.
 
@@ -87,16 +87,14 @@ class Engine:
         self,
         *,
         embedded: bool = False,
-        home: Path | None = None,
+        home: str | Path | None = None,
         principal: str = "python",
         notice: Callable[[str], None] = say_on_stderr,
     ) -> None:
         self._principal = principal
         self._link: Link
         if embedded:
-            if home is None:
-                raise InvalidRequest("An embedded engine needs a folder of its own: home=...")
-            self._link = EmbeddedLink(home, principal)
+            self._link = EmbeddedLink(Path(home) if home is not None else None, principal)
         else:
             self._link = SocketLink(Places.find(), principal, notice)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,7 +20,6 @@ from kowalski.model.session import Change
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -273,6 +274,18 @@ async def test_code_without_a_right_cannot_join_a_session_that_has_it(
         assert (workspace / "kept.txt").read_text() == "kept"
         with pytest.raises(RightsDenied, match="another session name"):
             await engine.run(RunRequest(language="python", code="1", session="s"))
+
+
+async def test_an_embedded_engine_needs_no_folder_and_leaves_none() -> None:
+    def folders() -> set[Path]:
+        return set(Path(tempfile.gettempdir()).glob("kowalski-*"))
+
+    before = folders()
+    async with Engine(embedded=True) as engine:
+        result = await engine.run(RunRequest(language="python", code="6 * 7"))
+        assert result.value == "42"
+        (made,) = {folder for folder in folders() - before if (folder / "state").exists()}
+    assert not made.exists()
 
 
 async def test_leased_sessions_end_with_their_engine(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
@@ -15,7 +18,6 @@ from kowalski.model.json_form import compact, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -140,18 +142,28 @@ class _Answer:
 
 
 class EmbeddedLink:
-    """Asks an agent inside this process, which keeps everything in one folder of its own."""
+    """Asks an agent inside this process, which keeps everything in one folder of its own.
 
-    def __init__(self, home: Path, principal: str) -> None:
+    Without a `home` that folder is a temporary one, and goes with the link.
+    """
+
+    def __init__(self, home: Path | None, principal: str) -> None:
         self._home = home
         self._principal = principal
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         # Faces that talk to the agent's process must not load all that runs in it.
         from kowalski.agent.embedded import Embedded
 
-        self._embedded = Embedded(self._home, self._principal)
-        await self._embedded.__aenter__()
+        async with AsyncExitStack() as stack:
+            home = self._home
+            if home is None:
+                made = tempfile.TemporaryDirectory(prefix="kowalski-", ignore_cleanup_errors=True)
+                home = Path(stack.enter_context(made))
+            embedded = Embedded(home, self._principal)
+            self._embedded = await stack.enter_async_context(embedded)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -160,7 +172,7 @@ class EmbeddedLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        return await self._embedded.__aexit__(kind, error, trace)
+        return await self._stack.__aexit__(kind, error, trace)
 
     @property
     def connected(self) -> bool:
