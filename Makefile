@@ -18,7 +18,8 @@ setup: .venv/.setup-all ## Set up everything, the tests' programs included
 .venv/.setup-base: $(SETUP_INPUTS)
 	bash scripts/setup.sh base
 
-.venv/.setup-all: $(SETUP_INPUTS) tests/clients/package-lock.json
+.venv/.setup-all: $(SETUP_INPUTS) tests/clients/package-lock.json \
+		$(wildcard tests/real_model/requirements/*.txt)
 	bash scripts/setup.sh all
 
 demo: .venv/.setup-base ## Set up and run the tour

@@ -98,6 +98,11 @@ ensure_clients() {
     touch "$clients/node_modules/.package-lock.json"
 }
 
+ensure_real_model() {
+    PYTHONPATH=tests .venv/bin/python -m real_model ||
+        say "The tests that ask a real language model will fail; all others can be run."
+}
+
 ensure_uv
 case $want in
 base)
@@ -109,6 +114,7 @@ all)
     sync
     ensure_node
     ensure_clients
+    ensure_real_model
     ;;
 *) give_up "'$want' is neither base nor all." ;;
 esac
