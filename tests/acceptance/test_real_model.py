@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from kowalski.errors import ContextTooLarge
-from kowalski.inference.openai import OpenAIServer
+from kowalski.inference.openai.server import OpenAIServer
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, ServedModel, Text, Usage
 
 if TYPE_CHECKING:

@@ -119,6 +119,20 @@ async def test_an_answer_comes_in_pieces_over_one_connection_for_many_calls() ->
     assert "authorization" not in server.heard[0].headers
 
 
+async def test_a_request_that_met_a_closing_connection_is_sent_once_more() -> None:
+    async with (
+        completion_server({CHAT: [WHOLE, raw(), WHOLE, raw(), raw(), WHOLE]}) as server,
+        OpenAIServer(server.url) as client,
+    ):
+        for _ in range(2):
+            async with client.chat(HELLO) as answer:
+                assert [event async for event in answer][-1] == Done(finish_reason="stop")
+        with pytest.raises(ServerUnavailable):
+            async with client.chat(HELLO) as answer:
+                await anext(answer)
+    assert len(server.heard) == 5
+
+
 async def test_a_piece_is_there_before_the_next_one_is_sent() -> None:
     seen = anyio.Event()
 
@@ -502,6 +516,8 @@ async def test_after_every_failure_the_next_call_succeeds() -> None:
     failing = [
         json_reply({"error": "no"}, status=500),
         cut_stream(delta(content="half")),
+        # What ends before it says anything is asked once more.
+        raw(b"SSH-2.0\r\n"),
         raw(b"SSH-2.0\r\n"),
         stalled_stream(delta(content="half")),
         WHOLE,
@@ -510,7 +526,7 @@ async def test_after_every_failure_the_next_call_succeeds() -> None:
         completion_server({CHAT: failing}) as server,
         OpenAIServer(server.url, deadlines=IMPATIENT_ONCE_BEGUN) as client,
     ):
-        for _ in failing[:-1]:
+        for _ in range(4):
             with pytest.raises(ServerUnavailable):
                 await collect(client, [])
         async with client.chat(HELLO) as answer:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _PREFILL: Final = "prefill_progress"
+_DROPPED: Final = "without sending a response"
 
 
 class Answer:
@@ -89,7 +90,7 @@ class Answer:
         )
         with anyio.move_on_at(asked_at + deadlines.first_token_s):
             try:
-                response = await client.send(request, stream=True)
+                response = await _sent(client, request)
             except httpx2.RequestError as error:
                 raise unreachable(endpoint, error) from error
             try:
@@ -202,6 +203,20 @@ class Answer:
             f"{self._endpoint.name} sent {error}, which no answer has. Is it a server of language "
             "models?"
         )
+
+
+async def _sent(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """The beginning of the response.
+
+    llama.cpp says that a connection stays, and closes it after each stream: often the next request
+    is on its way by then, and is lost without a word. So it is sent once more.
+    """
+    try:
+        return await client.send(request, stream=True)
+    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
+        if isinstance(error, httpx2.RemoteProtocolError) and _DROPPED not in str(error):
+            raise
+        return await client.send(request, stream=True)
 
 
 async def _check(
