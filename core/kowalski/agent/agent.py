@@ -35,6 +35,7 @@ from kowalski.execution.sandbox.probe import strongest
 from kowalski.execution.warden import Verdict
 from kowalski.model.record import AgentStatus
 from kowalski.model.run import RunRequest
+from kowalski.model.server import BATCH_LANGUAGE
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
@@ -209,12 +210,12 @@ class Agent:
         """
         prompts = self.blobs.path(request.prompts.sha256)
         # Imports HTTP, which an agent that only runs code does without.
-        from kowalski.agent.models.batch_conductor import LANGUAGE, BatchConductor
+        from kowalski.agent.models.batch_conductor import BatchConductor
 
         servers = await self.models.servers()
         # What was asked stays with the prompts' blob; the journal says how much it was.
         asked = RunRequest(
-            language=LANGUAGE, code=f"{request.count} prompts", requester=request.requester
+            language=BATCH_LANGUAGE, code=f"{request.count} prompts", requester=request.requester
         )
         run_id = uuid.uuid4().hex[:16]
         kept = self.settings.maxima.output_mb * MB
@@ -227,7 +228,7 @@ class Agent:
             count=request.count,
             device=self.device,
         )
-        self._take_in(conductor, LANGUAGE)
+        self._take_in(conductor, BATCH_LANGUAGE)
         return run
 
     def _take_in(self, conductor: Conducting, language: str) -> None:

@@ -25,7 +25,7 @@ _BATCH_BYTES: Final = 1024 * 1024
 class Run:
     """One run.
 
-    `released` tells that nothing has to be ended when it is left: it is over or detached.
+    `released` tells that nothing has to be ended when its block is left.
     """
 
     def __init__(self, link: Link, run_id: str) -> None:
@@ -64,6 +64,10 @@ class Run:
     async def detach(self) -> None:
         """Let the run go on when the block or the engine is left."""
         await self._link.ask(DetachRun(self.id))
+        self.released = True
+
+    def leave(self) -> None:
+        """Let the run go on when the block is left. It still ends with its engine."""
         self.released = True
 
     async def answer(self, call_id: str, value: Any) -> None:

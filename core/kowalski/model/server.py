@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from kowalski.model.blob import BlobRef
 from kowalski.model.chat import ServedModel
 
 ServerKind = Literal["exo", "openai"]
+
+BATCH_LANGUAGE: Final = "infer"
+"""What stands for the language of a batch of prompts in the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from kowalski.inference.pool.batch import run_batch
 from kowalski.model.chat import ChatRequest
 from kowalski.model.event import Finished, ProgramError, Started
 from kowalski.model.json_form import compact
+from kowalski.model.server import BATCH_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from kowalski.inference.pool.batch import BatchProgress
     from kowalski.inference.pool.pool import Pool
     from kowalski.model.run import RunRequest
-
-LANGUAGE: Final = "infer"
-"""What stands for the language of a batch in the journal."""
 
 _LINES_READ: Final = 64
 _CHAT_REQUEST: Final = TypeAdapter(ChatRequest)
@@ -95,7 +93,7 @@ class BatchConductor:
                 seq=0,
                 run_id=self.run.run_id,
                 at=time.time(),
-                language=LANGUAGE,
+                language=BATCH_LANGUAGE,
                 interpreter="",
                 device=self._device,
                 sandbox="",
