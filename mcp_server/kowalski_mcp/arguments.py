@@ -19,7 +19,8 @@ def _plain(text: str) -> str:
     return text
 
 
-_Plain: Final = AfterValidator(_plain)
+Plain: Final = AfterValidator(_plain)
+"""Letters, and no control characters."""
 
 Code = Annotated[
     str,
@@ -29,7 +30,7 @@ Code = Annotated[
 Language = Annotated[str, Field(max_length=40, description="python, javascript (Node) or bash.")]
 SessionId = Annotated[
     str,
-    _Plain,
+    Plain,
     Field(
         max_length=200,
         description="Any name. Calls with the same one share variables, imports and files, in all "
@@ -58,7 +59,7 @@ Patience = Annotated[
 ]
 Device = Annotated[
     str,
-    _Plain,
+    Plain,
     Field(
         max_length=200,
         description="A device's name from list_devices. Left out, the best one is chosen.",
@@ -78,17 +79,17 @@ Idempotent = Annotated[
 ]
 RunId = Annotated[
     str,
-    _Plain,
+    Plain,
     Field(max_length=100, description="run_id of an earlier result."),
 ]
 Handle = Annotated[
     str,
-    _Plain,
+    Plain,
     Field(max_length=100, description="handle of a result."),
 ]
 ArtifactId = Annotated[
     str,
-    _Plain,
+    Plain,
     Field(
         max_length=200,
         description="id from the artifacts of a result.",

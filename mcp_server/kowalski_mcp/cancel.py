@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import RunId
+from kowalski_mcp.batch import FollowedBatch, is_batch
 from kowalski_mcp.result import execution_result
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
@@ -21,7 +22,10 @@ def cancel_tool(scope: Scope) -> ExactTool:
         engine = await scope.engine.get()
         await engine.cancel(run_id)
         state = await engine.wait(run_id)
-        result = execution_result(state)
+        if await is_batch(engine, run_id):
+            result = await FollowedBatch(engine, run_id).standing(state)
+        else:
+            result = execution_result(state)
         # It ended as it was asked to: that is no failure.
         result.is_error = False
         return result

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _MARK: Final = "\n[... {:,} bytes cut ...]\n"
 _MARK_BYTES: Final = 60
@@ -28,14 +28,21 @@ def fit(texts: Mapping[str, str], budget: int, totals: Mapping[str, int]) -> dic
         return dict(texts)
     # A text that is longer than all that there is need not be measured.
     costs = {n: cost(t) if len(t) <= budget else budget + 1 for n, t in texts.items()}
-    fitted = {}
-    for left, name in zip(
-        range(len(costs), 0, -1), sorted(costs, key=costs.__getitem__), strict=True
-    ):
-        share = budget // left
-        fitted[name] = cut(texts[name], share, totals.get(name))
-        budget -= min(share, costs[name])
-    return {name: fitted[name] for name in texts}
+    shares = fair_shares(list(costs.values()), budget)
+    return {
+        name: cut(texts[name], share, totals.get(name))
+        for name, share in zip(costs, shares, strict=True)
+    }
+
+
+def fair_shares(costs: Sequence[int], budget: int) -> list[int]:
+    """What each may take of `budget`: what it costs, or an even share of what the others leave."""
+    shares = [0] * len(costs)
+    for place, index in enumerate(sorted(range(len(costs)), key=costs.__getitem__)):
+        even = budget // (len(costs) - place)
+        shares[index] = min(even, costs[index])
+        budget -= shares[index]
+    return shares
 
 
 def cut(text: str, limit: int, total: int | None = None) -> str:

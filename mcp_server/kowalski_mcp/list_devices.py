@@ -1,4 +1,4 @@
-"""The tool that tells where code can run, and with what."""
+"""The tool that tells where code can run, with what, and which language models there are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from kowalski_mcp.failure import hidden
+from kowalski_mcp.listed_servers import ListedServer, listed_servers
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
 
@@ -45,9 +46,11 @@ class ListedDevice(BaseModel):
 
 
 class Devices(BaseModel):
-    """All devices, and the folder that code sees on this one."""
+    """All devices, servers of language models, and the folder that code sees."""
 
     devices: list[ListedDevice]
+    servers: list[ListedServer] | None = None
+    servers_note: str | None = None
     folder: str | None = None
     folder_access: str | None = None
     folder_problem: str | None = None
@@ -57,10 +60,13 @@ def list_devices_tool(scope: Scope) -> ExactTool:
     """`list_devices` within a scope."""
 
     async def list_devices() -> Annotated[CallToolResult, Devices]:
-        """Tell which devices can run code, their languages with versions, and how busy they are."""
+        """Tell which devices run code, in which languages, and which models can be asked."""
         engine = await scope.engine.get()
+        servers, note = await listed_servers(engine, scope)
         listed = Devices(
             devices=[_listed(one, scope) for one in await engine.devices()],
+            servers=servers or None,
+            servers_note=note,
             folder=scope.folder.root,
             folder_access=scope.access if scope.folder.root else None,
             folder_problem=scope.folder.problem,

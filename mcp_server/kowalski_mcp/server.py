@@ -13,6 +13,7 @@ from kowalski import __version__
 from kowalski.errors import KowalskiError, UnknownRun
 from kowalski_mcp.artifact import is_text
 from kowalski_mcp.cancel import cancel_tool
+from kowalski_mcp.distributed_infer import distributed_infer_tool
 from kowalski_mcp.execute_code import execute_code_tool
 from kowalski_mcp.failure import told
 from kowalski_mcp.get_artifact import get_artifact_tool
@@ -35,6 +36,7 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _TOOLS = (
     execute_code_tool,
+    distributed_infer_tool,
     wait_tool,
     cancel_tool,
     read_output_tool,

@@ -9,6 +9,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import Patience, RunId
+from kowalski_mcp.batch import FollowedBatch, is_batch
 from kowalski_mcp.progress import follow
 from kowalski_mcp.result import execution_result
 from kowalski_mcp.scope import Scope
@@ -29,6 +30,9 @@ def wait_tool(scope: Scope) -> ExactTool:
         patience = scope.answer_after_s if timeout_s is None else timeout_s
         until_s = anyio.current_time() + patience
         engine = await scope.engine.get()
+        if await is_batch(engine, run_id):
+            batch = FollowedBatch(engine, run_id)
+            return await batch.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
         state = await follow(engine, run_id, ctx, until_s=until_s, every_s=scope.progress_every_s)
         return execution_result(state)
 

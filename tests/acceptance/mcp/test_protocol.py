@@ -167,7 +167,7 @@ def test_a_client_that_reads_late_gets_every_answer(wire: Wire) -> None:
         wire.send("tools/list", number=number)
 
     for number in range(100):
-        assert len(wire.answer(number)["result"]["tools"]) == 6
+        assert len(wire.answer(number)["result"]["tools"]) == 7
 
 
 def test_a_client_that_stops_reading_does_no_harm(connect: Callable[..., Wire]) -> None:
@@ -216,6 +216,7 @@ async def test_the_list_of_tools_is_small_and_tells_what_a_model_needs(client: C
     tools = {tool.name: tool for tool in listed.tools}
     assert set(tools) == {
         "execute_code",
+        "distributed_infer",
         "wait",
         "cancel",
         "read_output",

@@ -1,0 +1,99 @@
+"""The tool that asks language models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult, ToolAnnotations
+
+from kowalski.errors import InvalidRequest
+from kowalski.model.chat import ChatMessage, ChatRequest
+from kowalski_mcp.batch import FollowedBatch
+from kowalski_mcp.inference import Inference
+from kowalski_mcp.prompt_arguments import (
+    PLACE,
+    Inputs,
+    JsonSchema,
+    MaxTokens,
+    Model,
+    Prompts,
+    PromptTimeout,
+    System,
+    Temperature,
+    Template,
+)
+from kowalski_mcp.scope import Scope
+from kowalski_mcp.tool import ExactTool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIMEOUT_S = 600.0
+
+
+def distributed_infer_tool(scope: Scope) -> ExactTool:
+    """`distributed_infer` within a scope."""
+
+    async def distributed_infer(
+        ctx: Context[Any, Any],
+        prompts: Prompts | None = None,
+        template: Template | None = None,
+        inputs: Inputs | None = None,
+        model: Model | None = None,
+        system: System | None = None,
+        max_tokens: MaxTokens | None = None,
+        temperature: Temperature | None = None,
+        json_schema: JsonSchema | None = None,
+        timeout_s: PromptTimeout | None = None,
+    ) -> Annotated[CallToolResult, Inference]:
+        """Ask language models on the user's own computers many prompts at once.
+
+        Give prompts, or template and inputs. Each prompt stands alone and gets an answer or an
+        error. A batch that takes over 45 s goes on and is answered with status "running" and a
+        run_id for wait or cancel. Long results are cut; read_output has them whole.
+        """
+        before = () if system is None else (ChatMessage("system", system),)
+        asked = _prompts(prompts, template, inputs)
+        requests = (
+            ChatRequest(
+                messages=(*before, ChatMessage("user", prompt)),
+                model=model,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                json_schema=json_schema,
+                timeout_s=_TIMEOUT_S if timeout_s is None else timeout_s,
+            )
+            for prompt in asked
+        )
+        until_s = anyio.current_time() + scope.answer_after_s
+        engine = await scope.engine.get()
+        async with engine.infer_batch(requests) as batch:
+            followed = FollowedBatch(engine, batch.run.id, batch.count)
+            result = await followed.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
+            batch.run.leave()
+        return result
+
+    annotations = ToolAnnotations(
+        read_only_hint=True, destructive_hint=False, open_world_hint=False
+    )
+    return ExactTool.of(
+        distributed_infer,
+        title="Ask language models",
+        annotations=annotations,
+        private=scope.private,
+    )
+
+
+def _prompts(
+    prompts: Sequence[str] | None, template: str | None, inputs: Sequence[str] | None
+) -> Sequence[str]:
+    if prompts is not None and template is None and inputs is None:
+        return prompts
+    if prompts is None and template is not None and inputs is not None:
+        return [template.replace(PLACE, one) for one in inputs]
+    raise InvalidRequest(
+        f"Nothing was asked: give either prompts, or template (a prompt with {PLACE} in it) "
+        "together with inputs."
+    )
