@@ -23,6 +23,8 @@ from kowalski.model.chat import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
+    from kowalski.inference.pool.pool import Pool
+
 Behaviour: TypeAlias = Callable[[ChatRequest], AsyncGenerator[ChatEvent, None]]
 
 
@@ -111,3 +113,14 @@ class FakeModelServer:
 def prompt(text: str = "hello", *, model: str | None = "m", timeout_s: float = 600) -> ChatRequest:
     """A prompt of one message."""
     return ChatRequest(messages=(ChatMessage("user", text),), model=model, timeout_s=timeout_s)
+
+
+def loaded(*names: str) -> list[ServedModel]:
+    """Models that answer at once."""
+    return [ServedModel(name=name, state="loaded") for name in names]
+
+
+async def events_of(pool: Pool, text: str = "hello") -> list[ChatEvent]:
+    """All that a prompt brings."""
+    async with pool.chat(prompt(text)) as events:
+        return [event async for event in events]
