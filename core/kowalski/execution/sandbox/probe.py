@@ -19,6 +19,7 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.catalogue import candidates
 from kowalski.execution.sandbox.layout import KERNELS
+from kowalski.execution.sandbox.mechanisms.opening import ASK_DOCTOR
 from kowalski.execution.sandbox.process import Program
 from kowalski.execution.sandbox.spec import SandboxSpec
 
@@ -96,7 +97,8 @@ async def _try(candidate: Candidate) -> tuple[ProbeResult, Mechanism | None]:
                 await mechanism.close()
             raise
     except (KowalskiError, OSError) as error:
-        problem = getattr(error, "user_message", str(error))
+        # The doctor says this itself.
+        problem = str(getattr(error, "user_message", error)).removesuffix(f" {ASK_DOCTOR}")
         failed = ProbeResult(
             candidate.mechanism, candidate.level, False, problem, candidate.remedy()
         )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _STARTS_WITHIN_S: Final = 20.0
 
+ASK_DOCTOR: Final = "`kowalski doctor` says what to do."
+
 
 async def open_sandbox(
     mechanism: Mechanism,
@@ -59,6 +61,5 @@ async def open_sandbox(
     await sandbox.close()
     said = enclosure.complaint.strip()
     raise SandboxUnavailable(
-        f"{mechanism.name} could not start a sandbox{f': {said}' if said else ''}. "
-        "`kowalski doctor` says what to do."
+        f"{mechanism.name} could not start a sandbox{f': {said}' if said else ''}. {ASK_DOCTOR}"
     )
