@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kowalski.errors import (
+    AgentUnavailable,
     Busy,
     InvalidRequest,
     LanguageUnavailable,
@@ -20,7 +21,7 @@ from kowalski.model.block import NO_SESSION
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
 from kowalski_cli.document_story import BlockBegins, BlockRefused, BlockSkipped, DocumentRan
-from kowalski_cli.follow import follow
+from kowalski_cli.follow import follow, lost
 from kowalski_cli.talk import REQUESTER
 
 if TYPE_CHECKING:
@@ -214,7 +215,11 @@ class DocumentRun:
         )
 
     async def _changes(self) -> tuple[tuple[Change, ...], bool, tuple[str, ...] | None]:
-        """What was changed, whether that is lost, and what was taken over."""
+        """What was changed, whether that is lost, and what was taken over.
+
+        Raises:
+            RunLost: the agent went away after the last block.
+        """
         if self._choices.session is not None or not self._sandbox:
             return (), False, None
         try:
@@ -224,6 +229,8 @@ class DocumentRun:
             kept = await self._engine.take_over(self._session) if changes else ()
         except UnknownRun:
             return (), True, None
+        except AgentUnavailable as error:
+            raise lost() from error
         return changes, False, kept
 
 

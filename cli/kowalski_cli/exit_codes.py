@@ -50,6 +50,7 @@ _BY_ERROR: Final = {
     "no_device_available": UNABLE,
     "agent_unavailable": UNAVAILABLE,
     "busy": UNAVAILABLE,
+    "run_lost": LOST,
     "kowalski_error": BROKEN,
 }
 _BY_STATUS: Final = {

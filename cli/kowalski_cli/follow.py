@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kowalski.errors import AgentUnavailable, by_code
+from kowalski.errors import AgentUnavailable, RunLost, by_code
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,25 +24,41 @@ async def follow(
     """Run `request`, with `hear` told of every event. Ctrl-C cancels it.
 
     Raises:
-        KowalskiError: nothing was run, or the agent went away.
+        RunLost: the agent went away, and code may have run.
+        KowalskiError: nothing was run.
     """
     finished: Finished | None = None
-    began = False
-    async with engine.start(request) as run:
-        interruption.run = run
-        try:
-            async for event in run.events():
-                if event.type == "started":
-                    began = True
-                elif event.type == "finished":
-                    _check_begun(event, began=began)
-                    finished = event
-                await hear(event)
-        finally:
-            interruption.run = None
+    accepted = began = False
+    try:
+        async with engine.start(request) as run:
+            accepted = True
+            interruption.run = run
+            try:
+                async for event in run.events():
+                    if event.type == "started":
+                        began = True
+                    elif event.type == "finished":
+                        _check_begun(event, began=began)
+                        finished = event
+                    await hear(event)
+            finally:
+                interruption.run = None
+    except AgentUnavailable as error:
+        # An agent that is still there has refused the run; one that has gone took it along.
+        if accepted or not engine.connected:
+            raise lost() from error
+        raise
     if finished is None:
-        raise AgentUnavailable(f"The run {run.id} has no ending. `kowalski runs` may tell more.")
+        raise lost()
     return finished
+
+
+def lost() -> RunLost:
+    """What to say where the agent went away under code."""
+    return RunLost(
+        "The agent ended under the code that it ran, and the code with it. What it did until then "
+        "stays done; `kowalski runs` tells how far it came. The next command starts a new agent."
+    )
 
 
 def _check_begun(finished: Finished, *, began: bool) -> None:

@@ -109,6 +109,12 @@ class AgentUnavailable(KowalskiError):
     recoverable = True
 
 
+class RunLost(KowalskiError):
+    """The agent went away under a run: what that did until then stays done."""
+
+    code = "run_lost"
+
+
 class NoServerAvailable(KowalskiError):
     """No server of language models can take the prompt."""
 

@@ -464,3 +464,26 @@ def test_a_reader_that_leaves_is_no_error(shell: Shell) -> None:
 
     assert done.stdout == "▶ 1/1 bash · line 3\n  y\n"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", [("run", "notes.md"), ("exec", "notes.py")])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_run_whose_agent_is_stopped_is_lost_and_not_to_be_tried_again(
+    shell: Shell, command: tuple[str, ...], *, as_json: bool
+) -> None:
+    code = "print('up', flush=True)\nwhile True: pass"
+    _document(shell.folder, f"python\n{code}")
+    (shell.folder / "notes.py").write_text(code)
+    process = shell.start(*command, *["--json"] * as_json)
+    assert process.stdout is not None
+    while "up" not in process.stdout.readline():
+        pass
+
+    shell.kowalski("agent", "stop")
+
+    told, said = process.communicate(timeout=60)
+    assert process.returncode == 125
+    assert "What it did until then stays done" in said
+    if as_json:
+        last = json.loads(told.splitlines()[-1])
+        assert (last["type"], last["code"], last["recoverable"]) == ("error", "run_lost", False)

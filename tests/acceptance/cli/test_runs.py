@@ -85,6 +85,6 @@ def test_a_killed_agent_leaves_the_truth(shell: Shell) -> None:
 
     shell.line(f"kill -9 {agent}")
 
-    assert process.wait(60) == 5
+    assert process.wait(60) == 125
     (record,) = json.loads(shell.kowalski("runs", "--limit", "1", "--json").stdout)
     assert record["status"] == "interrupted"
