@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _INDENT: Final = "  "
 _MOST_CHANGES: Final = 20
+_MOST_UNFIT: Final = 5
 _MARKS: Final = {"added": "+", "modified": "~", "deleted": "-"}
 
 
@@ -147,7 +148,7 @@ class DocumentReport:
         parts += [f"{ran.not_run} not run"] if ran.not_run else []
         parts.append(duration(ran.duration_ms / 1000))
         parts += [f"sandbox {ran.sandbox}"] if ran.sandbox else []
-        lines = [self._dot.join(parts), *self._manual(ran), *self._changes(ran)]
+        lines = [self._dot.join(parts), *_unfit(ran), *self._manual(ran), *self._changes(ran)]
         gap = "\n" if self._any else ""
         await self._live.write(gap + "".join(f"{line}\n" for line in lines))
 
@@ -195,3 +196,12 @@ class DocumentReport:
 
 def _name(block: BlockBegins | BlockSkipped) -> str:
     return one_line(block.name) if block.name else block.language
+
+
+def _unfit(ran: DocumentRan) -> list[str]:
+    if not ran.unfit:
+        return []
+    places = [f"line {one.start_line} ({one_line(one.reason)})" for one in ran.unfit[:_MOST_UNFIT]]
+    more = len(ran.unfit) - len(places)
+    places += [f"and {more} more"] if more else []
+    return [f"{count(len(ran.unfit), 'block')} did not run: {', '.join(places)}"]

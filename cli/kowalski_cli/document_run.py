@@ -20,7 +20,13 @@ from kowalski.errors import (
 from kowalski.model.block import NO_SESSION
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
-from kowalski_cli.document_story import BlockBegins, BlockRefused, BlockSkipped, DocumentRan
+from kowalski_cli.document_story import (
+    BlockBegins,
+    BlockRefused,
+    BlockSkipped,
+    BlockUnfit,
+    DocumentRan,
+)
 from kowalski_cli.follow import follow, lost
 from kowalski_cli.talk import REQUESTER
 
@@ -97,6 +103,12 @@ class DocumentRun:
         self._document = document
         self._blocks = plan.blocks
         self._manual = tuple(_called(left.block) for left in plan.left_out if left.block.runnable)
+        # Fences that name no language hold output or notes, and nobody expects them to run.
+        self._unfit = tuple(
+            BlockUnfit(index=left.block.index, start_line=left.block.start_line, reason=left.reason)
+            for left in plan.left_out
+            if not left.block.runnable and left.block.info.strip()
+        )
         self._choices = choices
         self._listener = listener
         self._interruption = interruption
@@ -204,6 +216,7 @@ class DocumentRun:
                 tolerated=ended["tolerated"],
                 skipped=ended["skipped"],
                 not_run=len(self._blocks) - sum(ended.values()),
+                unfit=self._unfit,
                 manual=self._manual,
                 duration_ms=round(took_s * 1000, 3),
                 sandbox=self._sandbox,

@@ -67,12 +67,22 @@ class BlockRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockUnfit:
+    """A block that names a language and cannot run, and why; `index` and line as elsewhere."""
+
+    index: int
+    start_line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRan:
     """How it went.
 
     Attributes:
         ok, failed, tolerated, skipped, not_run: how many blocks. Tolerated are failures of blocks
             that say so; not run are those after the end.
+        unfit: blocks that were passed over because they cannot run.
         manual: names, or else numbers, of the blocks that only run when they are named.
         sandbox: the level in which blocks ran; empty if none did.
         changes: what the run changed in its folder, in appearance.
@@ -87,6 +97,7 @@ class DocumentRan:
     tolerated: int
     skipped: int
     not_run: int
+    unfit: tuple[BlockUnfit, ...]
     manual: tuple[str, ...]
     duration_ms: float
     sandbox: str

@@ -31,6 +31,9 @@ ALIASES: Final[dict[str, str]] = {
 LANGUAGES: Final[tuple[str, ...]] = ("python", "javascript", "bash", "java", "rust")
 """The canonical names of the languages that Kowalski knows."""
 
+NOT_YET_RUN: Final[frozenset[str]] = frozenset({"java", "rust"})
+"""Those of them that no device can run yet."""
+
 TRANSCRIPTS: Final[frozenset[str]] = frozenset({"console", "shellsession", "shell-session"})
 """Aliases whose blocks show a terminal: `$ ` prompts with commands, and their output."""
 

@@ -487,3 +487,32 @@ def test_a_run_whose_agent_is_stopped_is_lost_and_not_to_be_tried_again(
     if as_json:
         last = json.loads(told.splitlines()[-1])
         assert (last["type"], last["code"], last["recoverable"]) == ("error", "run_lost", False)
+
+
+def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
+    _document(
+        shell.folder,
+        "pyhton\nprint('never')",
+        "rust\nfn main() {}",
+        "\nno code at all",
+        "python\nprint('still')",
+    )
+
+    done = shell.kowalski("run", "notes.md")
+    told = shell.kowalski("run", "notes.md", "--json")
+
+    assert "  still\n" in done.stdout
+    assert (
+        "2 blocks did not run: line 3 (`pyhton` is none of the languages python, javascript, bash)"
+        ", line 7 (rust cannot be run yet)\n"
+    ) in done.stdout
+    assert done.returncode == 0
+    (summary,) = _events(told.stdout, "summary")
+    assert summary["unfit"] == [
+        {
+            "index": 1,
+            "start_line": 3,
+            "reason": "`pyhton` is none of the languages python, javascript, bash",
+        },
+        {"index": 2, "start_line": 7, "reason": "rust cannot be run yet"},
+    ]

@@ -21,7 +21,7 @@ from kowalski.execution.languages.catalogue import BY_NAME
 from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
-from kowalski.model.language import LANGUAGES, canonical
+from kowalski.model.language import NOT_YET_RUN, canonical
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Admission:
         language = BY_NAME.get(canonical(name) or "")
         if language is None:
             known = ", ".join(BY_NAME)
-            later = canonical(name) in LANGUAGES
+            later = canonical(name) in NOT_YET_RUN
             what = "cannot be run yet" if later else "is no language that Kowalski knows"
             raise UnsupportedLanguage(f"{name!r} {what}. These run: {known}.")
         return language
