@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
-from kowalski_cli.arguments import from_stdin, with_examples, with_json, with_run_options
+from kowalski_cli.arguments import with_examples, with_json, with_run_options
 from kowalski_cli.event_lines import EventLines
 from kowalski_cli.follow import follow
 from kowalski_cli.interruption import interruptible
@@ -18,6 +17,7 @@ from kowalski_cli.live_screen import LiveScreen
 from kowalski_cli.pass_through import PassThrough
 from kowalski_cli.screen import Screen, note
 from kowalski_cli.talk import REQUESTER, talk
+from kowalski_cli.text_source import file_text, stdin_text, typed_text
 from kowalski_cli.workspace import granted_to, workspace_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from kowalski.engine import Engine
 
-_MOST_BYTES: Final = 64 * 1024 * 1024
 _BY_SUFFIX: Final = {
     ".py": "python",
     ".js": "javascript",
@@ -107,40 +106,18 @@ def _code(arguments: Namespace) -> str:
     if arguments.code is not None:
         return str(arguments.code)
     if arguments.file is not None:
-        return _text(Path(arguments.file))
+        return file_text(Path(arguments.file))
     if arguments.stdin_file == "-":
         raise InvalidRequest("stdin cannot be both code and input: give the code with -c.")
-    if sys.stdin.isatty():
-        note("Reading code from the terminal. Ctrl-D ends it.")
-    return _decoded(from_stdin(_MOST_BYTES), "stdin")
+    return typed_text("code")
 
 
 def _stdin(arguments: Namespace) -> str | None:
     if arguments.stdin_file is None:
         return None
     if arguments.stdin_file == "-":
-        return _decoded(from_stdin(_MOST_BYTES), "stdin")
-    return _text(Path(arguments.stdin_file))
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return _decoded(file.read(_MOST_BYTES + 1), str(path))
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _decoded(content: bytes, name: str) -> str:
-    if len(content) > _MOST_BYTES:
-        raise InvalidRequest(
-            f"{name} has over {_MOST_BYTES // 1024 // 1024} MB, the most there is."
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidRequest(f"{name}, line {line}: not UTF-8; only text can be passed.") from error
+        return stdin_text()
+    return file_text(Path(arguments.stdin_file))
 
 
 def _workspace(*, write: bool) -> Workspace | None:
