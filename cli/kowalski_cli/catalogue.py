@@ -35,6 +35,11 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "sessions": "List sessions, look into them, interrupt or end them",
         "runs": "List what ran, and show a run with its output",
     },
+    "Ask language models": {
+        "infer": "Ask a language model, or many prompts from a file",
+        "models": "List the models that can be asked, and where each is",
+        "servers": "List the servers of language models, add one or forget one",
+    },
     "This device": {
         "allow": "Grant rights to the code of a folder, or take them back",
         "devices": "List the devices that can run code",

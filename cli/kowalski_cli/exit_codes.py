@@ -11,7 +11,7 @@ OK: Final = 0
 """All that was asked for was done."""
 
 FAILED: Final = 1
-"""A program failed, or `doctor` found that nothing can run."""
+"""A program or a prompt failed, or `doctor` found that nothing can run."""
 
 MISUSED: Final = 2
 """Arguments, a document, settings or a name that make no sense."""
@@ -20,10 +20,10 @@ DENIED: Final = 3
 """The owner of the device has not granted it."""
 
 UNABLE: Final = 4
-"""This device cannot: a language, a sandbox or a device is missing."""
+"""What it takes is missing: a language, a sandbox, a device, a server or a model."""
 
 UNAVAILABLE: Final = 5
-"""The agent is busy or cannot be reached; the same command may succeed later."""
+"""The agent or a server is busy or does not answer; the same command may succeed later."""
 
 BROKEN: Final = 70
 """Kowalski itself failed."""
@@ -48,6 +48,12 @@ _BY_ERROR: Final = {
     "language_unavailable": UNABLE,
     "sandbox_unavailable": UNABLE,
     "no_device_available": UNABLE,
+    "no_server_available": UNABLE,
+    "model_unavailable": UNABLE,
+    "server_unavailable": UNAVAILABLE,
+    "deadline_exceeded": TIMEOUT,
+    "request_refused": FAILED,
+    "answer_invalid": FAILED,
     "agent_unavailable": UNAVAILABLE,
     "busy": UNAVAILABLE,
     "run_lost": LOST,

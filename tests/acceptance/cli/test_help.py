@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEAVY = {"httpx2", "markdown_it", "mcp", "pydantic", "sqlite3"}
 LOOPED = {"anyio", "asyncio"}
+ASKING = {"infer", "models"}
 NOTES = """\
 # Notes
 
@@ -74,7 +75,11 @@ def test_the_help_of_a_command_fits_a_terminal(shell: Shell, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(SUMMARIES) - {"mcp"}))
-def test_its_examples_work(shell: Shell, project: Path, name: str) -> None:
+def test_its_examples_work(
+    shell: Shell, project: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    if name in ASKING:
+        request.getfixturevalue("studio")
     shell.kowalski("exec", "-l", "python", "-s", "work", "-c", "x = 1", "--no-workspace")
     examples = re.findall(r"^  (.*kowalski .*)$", shell.kowalski(name, "--help").stdout, re.M)
     assert examples
@@ -91,6 +96,8 @@ def test_its_examples_work(shell: Shell, project: Path, name: str) -> None:
         (("--help",), HEAVY | LOOPED | {"argparse", "json"}),
         (("exec", "--help"), HEAVY),
         (("exec", "-l", "python", "-c", "1"), HEAVY),
+        (("infer", "--help"), HEAVY),
+        (("servers",), HEAVY),
         (("allow",), HEAVY | LOOPED),
         (("blocks", "notes.md"), HEAVY - {"markdown_it"}),
         (("run", "notes.md"), HEAVY - {"markdown_it"}),

@@ -1,0 +1,96 @@
+"""`kowalski infer`: ask a language model."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from kowalski.model.chat import Done, Reasoning, Text
+from kowalski_cli import exit_codes
+from kowalski_cli.answer import Answer
+from kowalski_cli.arguments import with_examples, with_json
+from kowalski_cli.event_lines import EventLines
+from kowalski_cli.interruption import interruptible
+from kowalski_cli.live_screen import LiveScreen
+from kowalski_cli.prompt import prompt_of, with_prompt_options
+from kowalski_cli.screen import Screen
+from kowalski_cli.talk import talk
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Awaitable, Callable
+
+    from kowalski.engine import Engine
+    from kowalski.model.chat import ChatEvent, ChatRequest
+
+_TIDYING_S: Final = 1.0
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Say which arguments there are."""
+    parser.add_argument("prompt", nargs="?", help="what to ask; by default stdin")
+    parser.add_argument("--file", metavar="FILE", help="text to put behind it; - for stdin")
+    with_prompt_options(parser)
+    parser.add_argument(
+        "--no-reasoning", action="store_true", help="do not show what the model thinks first"
+    )
+    with_json(parser, "print each event as a line of JSON")
+    with_examples(
+        parser,
+        ("kowalski infer 'Name three colours.'", "the model that is loaded answers"),
+        ("kowalski infer 'Sum up:' --file notes.md", "ask about a file"),
+        ("git --version | kowalski infer 'What is this?' --file -", "or about a pipe"),
+    )
+
+
+def perform(arguments: Namespace) -> int:
+    """Ask, and print the answer."""
+    request = prompt_of(arguments)
+    return talk(partial(_ask, request=request, arguments=arguments))
+
+
+async def _ask(engine: Engine, request: ChatRequest, arguments: Namespace) -> int:
+    live = LiveScreen(Screen())
+    async with interruptible():
+        if arguments.json:
+            await _follow(engine, request, EventLines(live).hear)
+        else:
+            await _print(engine, request, live, reasoning=not arguments.no_reasoning)
+        return exit_codes.OK
+    return exit_codes.CANCELLED
+
+
+async def _print(
+    engine: Engine, request: ChatRequest, live: LiveScreen, *, reasoning: bool
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        answer = Answer(live, tasks, reasoning=reasoning)
+        answer.begin()
+        try:
+            server = await _follow(engine, request, answer.hear)
+        finally:
+            with anyio.move_on_after(_TIDYING_S, shield=True):
+                await answer.end()
+        await answer.summarise(server)
+
+
+async def _follow(
+    engine: Engine, request: ChatRequest, hear: Callable[[ChatEvent], Awaitable[None]]
+) -> str | None:
+    """Ask, with `hear` told of every event. Returns the server's name where it is known."""
+    if request.json_schema is None:
+        async with engine.infer(request) as chat:
+            async for event in chat.events():
+                await hear(event)
+        return None
+    # Only a whole answer can be checked, and asked for again.
+    result = await engine.complete(request)
+    if result.reasoning:
+        await hear(Reasoning(text=result.reasoning))
+    await hear(Text(text=result.text))
+    if result.usage:
+        await hear(result.usage)
+    await hear(Done(finish_reason=result.finish_reason))
+    return result.served_by
