@@ -112,8 +112,11 @@ class Kernel:
         stdin: str | None = None,
         host_functions: Sequence[str] = (),
         inputs: Mapping[str, str] | None = None,
+        last: bool = False,
     ) -> Outcome:
         """Execute `code`; one run at a time. `inputs` maps names to paths inside.
+
+        After the `last` one the kernel is ended: its program ends as if it had been run by itself.
 
         Returns when the kernel has answered or ended. It is the caller's part to end a run that
         takes too long.
@@ -125,6 +128,8 @@ class Kernel:
         try:
             await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
             places = [part for pair in (inputs or {}).items() for part in pair]
+            if last:
+                await self._send("last")
             await self._send("run", code, label, " ".join(host_functions), *places)
             self.runs += 1
             if self.alive:

@@ -376,3 +376,24 @@ async def test_runs_are_in_the_journal_with_who_asked(engine: Engine) -> None:
     assert (record.requester, record.code, record.status) == ("a test", "echo x", "ok")
     with pytest.raises(UnknownRun):
         await engine.record("ffffffff")
+
+
+async def test_a_run_without_a_session_ends_as_its_program_would_by_itself(engine: Engine) -> None:
+    code = (
+        "import atexit, threading\n"
+        "atexit.register(print, 'at the exit')\n"
+        "block_is_over = threading.Event()\n"
+        "def late():\n"
+        "    block_is_over.wait()\n"
+        "    print('late')\n"
+        "threading.Thread(target=late).start()\n"
+        "threading.Timer(0.05, block_is_over.set).start()\n"
+    )
+    result = await engine.run(RunRequest(language="python", code=code))
+    assert (result.stdout, result.exit_code) == ("late\nat the exit\n", 0)
+
+
+async def test_limits_hold_for_threads_that_outlive_the_block(engine: Engine) -> None:
+    code = "import threading\nthreading.Thread(target=threading.Event().wait).start()"
+    request = RunRequest(language="python", code=code, limits=Limits(wall_s=0.5))
+    assert (await engine.run(request)).status == "timeout"

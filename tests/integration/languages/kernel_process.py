@@ -109,6 +109,7 @@ class KernelProcess:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         inputs: Mapping[str, Path] | None = None,
         interrupt_at: Sequence[str] = (),
+        last: bool = False,
     ) -> Told:
         """Execute `code` to its end.
 
@@ -120,6 +121,8 @@ class KernelProcess:
         os.lseek(self._stdin, 0, os.SEEK_SET)
         os.pwrite(self._stdin, stdin.encode(), 0)
         places = [part for name, path in (inputs or {}).items() for part in (name, str(path))]
+        if last:
+            self.send("last")
         self.send("run", code, label, " ".join(functions), *places)
         told = Told()
         while (frame := self._frame(told, interrupt_at)) is not None:

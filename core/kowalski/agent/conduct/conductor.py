@@ -199,6 +199,7 @@ class Conductor:
                 stdin=request.stdin,
                 host_functions=request.host_functions,
                 inputs=self._inputs,
+                last=request.session is None or request.kernel is None,
             )
             self._clock.pause()
         return await self._end(workbench, kernel, warden, outcome, keep=keep)

@@ -60,6 +60,7 @@ class Kernel:
         self._inputs: "dict[str, tuple[str, str]]" = {}
         self._loop: "typing.Any" = None
         self._siblings: "dict[str, typing.Any]" = {}
+        self._is_last = False
 
     def serve(self) -> "typing.NoReturn":
         """Execute what the agent sends until it goes."""
@@ -79,6 +80,8 @@ class Kernel:
                 self._interrupts.pending, self._interrupts.armed = False, True
                 self._run(*[field.decode("utf-8", "replace") for field in fields])
                 self._interrupts.armed = False
+            elif kind == "last":
+                self._is_last = True
             elif kind == "variables":
                 self._channel.send(("variables", self._enter(self._variables)))
 
@@ -111,11 +114,16 @@ class Kernel:
         except BaseException as error:
             status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
             said.append(("error", *self._told(error, filename, label, at)))
-        try:
-            self._enter(self._flush_figures)
-        except BaseException as error:
-            status = status or 1
-            said.append(("error", *self._told(error, filename, label)))
+        for step in self._steps_at_the_end():
+            try:
+                if self._is_last and self._interrupts.pending:
+                    self._interrupts.pending = False
+                    raise KeyboardInterrupt
+                self._enter(step)
+            except BaseException as error:
+                if not status:
+                    status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+                    said.append(("error", *self._told(error, filename, label)))
         self._streams.finish()
         if posix.getpid() != self._pid:
             self._leave(status, said)
@@ -123,6 +131,19 @@ class Kernel:
             self._host.close()
         self._interrupts.install()
         self._channel.send(*said, ("done", str(status)))
+
+    def _steps_at_the_end(self) -> "list[typing.Callable[[], None]]":
+        """What remains to be done when the block is over."""
+        if not self._is_last:
+            return [self._flush_figures]
+        ending = self._sibling("python_ending")
+        return [
+            ending.await_threads,
+            # Before what matplotlib does at the exit: it destroys them.
+            self._flush_figures,
+            ending.run_exit_functions,
+            lambda: ending.let_go(self._names, self._streams.threads),
+        ]
 
     def _offer(self, names: "list[str]") -> None:
         """Make the caller's functions callable, and those of earlier runs no longer."""

@@ -21,6 +21,11 @@ class Streams:
         self._open_input()
         self._read_from = False
 
+    @property
+    def threads(self) -> int:
+        """How many threads flush the output."""
+        return int(self._stdout.is_flooded)
+
     def renew(self) -> None:
         """Before a run: a fresh stdin, and no output stream that an earlier run closed."""
         if not _usable(self._stdin):
@@ -62,11 +67,14 @@ class Streams:
 
 
 class LiveText(_io.TextIOWrapper):
-    """Text that leaves line by line, or every 20 ms while a flood of lines lasts."""
+    """Text that leaves line by line, or every 20 ms while a flood of lines lasts.
+
+    `is_flooded`: a thread flushes it now and then.
+    """
 
     _left = _BURST
     _since = 0.0
-    _flooded = False
+    is_flooded = False
 
     def write(self, text: str) -> int:
         """As `io.TextIOBase.write`."""
@@ -77,19 +85,19 @@ class LiveText(_io.TextIOWrapper):
 
     def be_calm(self) -> None:
         """Leave line by line again."""
-        self._flooded = False
+        self.is_flooded = False
         self.reconfigure(line_buffering=True)
 
     def _judge(self) -> None:
         self._left = _BURST
         before, self._since = self._since, time.monotonic()
-        if self._since - before < _BURST_S and not self._flooded:
+        if self._since - before < _BURST_S and not self.is_flooded:
             try:
                 _thread.start_new_thread(self._flush_now_and_then, ())
             except RuntimeError:
                 # No more threads are allowed: then line by line it stays.
                 return
-            self._flooded = True
+            self.is_flooded = True
 
     def _flush_now_and_then(self) -> None:
         idle = 0
@@ -103,7 +111,7 @@ class LiveText(_io.TextIOWrapper):
             self.be_calm()
         except (OSError, ValueError):
             # Closed by the program.
-            self._flooded = False
+            self.is_flooded = False
 
 
 _write = _io.TextIOWrapper.write
