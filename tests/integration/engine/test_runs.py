@@ -397,3 +397,12 @@ async def test_limits_hold_for_threads_that_outlive_the_block(engine: Engine) ->
     code = "import threading\nthreading.Thread(target=threading.Event().wait).start()"
     request = RunRequest(language="python", code=code, limits=Limits(wall_s=0.5))
     assert (await engine.run(request)).status == "timeout"
+
+
+async def test_a_command_that_was_not_found_is_not_blamed_for_a_later_failure(
+    engine: Engine,
+) -> None:
+    code = "true\nnosuchcmd --x\n[[ x == y ]] && echo same"
+    error = (await engine.run(RunRequest(language="bash", code=code))).error
+    assert error is not None
+    assert (error.line, error.message, error.hint) == (None, "exit status 1", None)

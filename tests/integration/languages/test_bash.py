@@ -137,6 +137,20 @@ def test_an_exit_has_its_line_too(bash: KernelProcess) -> None:
     assert (told.error_place[0], told.error_message) == (2, "exit status 3")
 
 
+@pytest.mark.parametrize(
+    ("code", "place", "message"),
+    [
+        ("true\nls /no/such/folder\nexit 3", 3, "exit status 3"),
+        ("ls /no/such/folder\n[[ x == y ]] && echo same", None, "exit status 1"),
+    ],
+)
+def test_a_failure_that_was_passed_over_is_not_blamed_for_another(
+    bash: KernelProcess, code: str, place: int | None, message: str
+) -> None:
+    told = bash.run(code)
+    assert (told.error_place[0], told.error_message) == (place, message)
+
+
 def test_what_does_not_parse_runs_up_to_there_and_says_where(bash: KernelProcess) -> None:
     told = bash.run("echo before\nif true; then\n", label="notes.md[x]")
     assert told.exit_code == 2

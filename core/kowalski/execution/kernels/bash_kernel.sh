@@ -114,6 +114,8 @@ exit() { # as the builtin, but the session lives on
         local status=$?
         if [[ $BASHPID != "$__k_pid" || ! $__k_running ]]; then builtin exit "${1:-$status}"; fi
         __k_locate
+        # What failed before is not why it ends here.
+        __k_command=
         __k_leave "$((${1:-$status} & 255))"
     } 2>/dev/null
 }
@@ -140,6 +142,7 @@ trap() { # as the builtin, but the program's trap on EXIT runs when the block en
 __k_failed() { # STATUS COMMAND: on ERR, remember where; with `set -e`, end the block
     if [[ $BASHPID != "$__k_pid" || ! $__k_running || ($__k_leaving && $__k_line) ]]; then return; fi
     if ((${#BASH_SOURCE[@]} < 3)); then return; fi
+    __k_blamed=$1
     # In a pipeline, whose commands run elsewhere, it is the command before.
     __k_command=${2#'builtin source "$__k_file"'}
     if [[ $__k_command == return* || ${BASH_SOURCE[1]} == "$__k_main" ]]; then __k_command=; fi
@@ -264,7 +267,7 @@ __k_prepare() { # CODE LABEL FUNCTIONS [NAME PATH]...: make ready for a block
     done
     # shellcheck disable=SC2086 -- names without blanks
     __k_offer $3
-    __k_line= __k_command= __k_signalled= __k_errexit= __k_status=
+    __k_line= __k_command= __k_blamed= __k_signalled= __k_errexit= __k_status=
     if [[ ! -d $__k_folder ]]; then command -p mkdir -p "$__k_folder"; fi
     __k_file=$__k_folder/${label:-code}
     # One newline at the end, or errors there would be told of a line too many.
@@ -278,6 +281,8 @@ __k_conclude() { # tell how the block ended that left __k_end
         __k_arrive
     else
         __k_status=$__k_end
+        # What failed last on its own was not the end: that was a condition, which no trap tells.
+        if [[ $__k_blamed != "$__k_end" ]]; then __k_line= __k_command=; fi
     fi
     if [[ $__k_signalled ]]; then __k_status=130; fi
     if [[ $__k_at_exit ]]; then __k_clean_up; fi

@@ -81,12 +81,15 @@ class Bash:
         if syntax:
             return replace(error, type="SyntaxError", message=message, line=int(line))
         hint = None
+        status = error.message.rpartition(": ")[2]
         if found := _NOT_FOUND.search(message):
+            if status != "exit status 127":
+                # It went on after that, and ended with something else.
+                return error
             hint = (
                 f"{found[1]} is not visible here: sandboxes show what the system has in /usr, and "
                 "the interpreters of the folder."
             )
-        status = error.message.rpartition(": ")[2]
         return replace(error, message=f"{message} ({status})", line=int(line), hint=hint)
 
 
