@@ -249,6 +249,17 @@ def test_stdin_is_the_blocks_and_shared_with_its_commands(bash: KernelProcess) -
     assert bash.run("cat; read -r x || echo empty").stdout == "empty\n"
 
 
+@pytest.mark.parametrize(("label", "name"), [("deploy.sh", "deploy.sh"), ("<code>", "bash")])
+def test_a_block_is_called_by_its_label_or_by_its_shell(
+    bash: KernelProcess, label: str, name: str
+) -> None:
+    told = bash.run('echo "$0"; dirname "$0"; shift 9; f() { echo "$0"; }; f', label=label)
+    assert told.stdout == f"{name}\n.\n{name}\n"
+    # What ended the shell changes nothing.
+    bash.run("set -u; echo $unknown")
+    assert bash.run('echo "$0"', label=label).stdout == f"{name}\n"
+
+
 def test_inputs_are_paths(bash: KernelProcess, tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.write_text("the text")

@@ -270,6 +270,8 @@ __k_prepare() { # CODE LABEL FUNCTIONS [NAME PATH]...: make ready for a block
     __k_line= __k_command= __k_blamed= __k_signalled= __k_errexit= __k_status=
     if [[ ! -d $__k_folder ]]; then command -p mkdir -p "$__k_folder"; fi
     __k_file=$__k_folder/${label:-code}
+    # From Bash 5.0 on this is $0, which would be this file.
+    BASH_ARGV0=${label/#"<code>"/bash}
     # One newline at the end, or errors there would be told of a line too many.
     builtin printf '%s\n' "${1%$'\n'}" >|"$__k_file"
     __k_running=1
@@ -337,7 +339,7 @@ if [[ $__k_again ]]; then
 else
     __k_known=$(compgen -v)
     __k_known=" ${__k_known//$'\n'/ } BASH_COMPAT BASH_REMATCH COLUMNS LINES OPTARG OPTIND PIPESTATUS "
-    __k_known+="POSIXLY_CORRECT "
+    __k_known+="BASH_ARGV0 POSIXLY_CORRECT "
     builtin trap '__k_failed "$?" "$BASH_COMMAND"' ERR
     __k_send hello "$BASH_VERSION"
 fi
