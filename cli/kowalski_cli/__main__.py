@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from kowalski import __version__
 from kowalski.errors import KowalskiError
 from kowalski_cli import exit_codes
 from kowalski_cli.catalogue import GROUPS, SUMMARIES, find
+from kowalski_cli.standard_streams import StdoutUnwritable, abandon_stdout, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,12 @@ def main(words: Sequence[str] | None = None) -> int:
         code = _command(words)
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would be tried again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         return exit_codes.BROKEN_PIPE
+    except StdoutUnwritable as error:
+        abandon_stdout()
+        sys.stderr.write(f"kowalski: stdout cannot be written: {error}.\n")
+        return exit_codes.UNWRITABLE
     except KeyboardInterrupt:
         return exit_codes.CANCELLED
     return code
@@ -32,6 +35,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _command(words: Sequence[str]) -> int:
     name, rest = (words[0], words[1:]) if words else ("", ())
+    if name == "mcp":
+        # It needs none of what the other commands do, and its streams are its own.
+        from kowalski_cli.commands.mcp import serve
+
+        return serve(rest)
+    prepare()
     if name in ("--version", "-V"):
         sys.stdout.write(f"kowalski {__version__}\n")
         return exit_codes.OK
@@ -40,11 +49,6 @@ def _command(words: Sequence[str]) -> int:
         return exit_codes.OK
     if name == "help":
         name, rest = rest[0], ("--help",)
-    if name == "mcp":
-        # It needs none of what the other commands do.
-        from kowalski_cli.commands.mcp import serve
-
-        return serve(rest)
     if name not in SUMMARIES:
         sys.stderr.write(_unknown(name) if name else _help())
         return exit_codes.MISUSED
@@ -64,7 +68,7 @@ def _perform(name: str, words: Sequence[str]) -> int:
         return command.perform(arguments)
     except KowalskiError as error:
         return failure.tell(error, as_json=getattr(arguments, "json", False))
-    except BrokenPipeError:
+    except (BrokenPipeError, StdoutUnwritable):
         raise
     except Exception as error:  # noqa: BLE001 - a traceback helps nobody who did not ask for it
         return failure.tell_unexpected(error)

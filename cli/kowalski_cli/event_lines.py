@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from kowalski.model.json_form import to_json
+from kowalski_cli.style import style_of
 
 if TYPE_CHECKING:
     from kowalski_cli.live_screen import LiveScreen
@@ -13,12 +15,17 @@ if TYPE_CHECKING:
 
 def json_line(value: object) -> str:
     """A value of the model on one line."""
-    return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps(to_json(value), ensure_ascii=_escaped(), separators=(",", ":")) + "\n"
 
 
 def json_text(value: object) -> str:
     """A value of the model over several lines, for people too."""
-    return json.dumps(to_json(value), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(to_json(value), ensure_ascii=_escaped(), indent=2) + "\n"
+
+
+def _escaped() -> bool:
+    """Whether stdout needs JSON's own escapes, for its encoding lacks characters."""
+    return not style_of(sys.stdout).unicode
 
 
 class EventLines:

@@ -28,6 +28,9 @@ UNAVAILABLE: Final = 5
 BROKEN: Final = 70
 """Kowalski itself failed."""
 
+UNWRITABLE: Final = 74
+"""stdout cannot be written, for instance because the disk is full."""
+
 TIMEOUT: Final = 124
 """A limit of time was reached."""
 

@@ -25,7 +25,7 @@ def tell(error: KowalskiError, *, as_json: bool) -> int:
             "message": error.user_message,
             "recoverable": error.recoverable,
         }
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(told, ensure_ascii=not style_of(sys.stdout).unicode) + "\n")
         sys.stdout.flush()
     _say(error.user_message)
     _trace()

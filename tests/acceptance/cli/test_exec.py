@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from kowalski.model.event import Finished, Output, Started
 from terminal.processes import alive, wait_until_alive, wait_until_gone
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from terminal.shell import Shell
 
 
@@ -303,3 +302,36 @@ def test_a_figure_is_named_and_can_be_saved(shell: Shell, tmp_path: Path) -> Non
     assert "picture.png (15 B)" in done.stderr
     assert "picture.png" in saved.stdout
     assert (tmp_path / "figures" / "picture.png").read_bytes() == b"\x89PNG not really"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize(
+    "command",
+    ["exec -l python -c 'print(1)'", "exec -l python --json -c 1", "allow", "--help"],
+)
+def test_a_stdout_that_is_full_is_told_as_such(shell: Shell, command: str) -> None:
+    done = shell.line(f"kowalski {command} > /dev/full")
+
+    assert done.stderr == "kowalski: stdout cannot be written: No space left on device.\n"
+    assert done.returncode == 74
+
+
+def test_what_the_encoding_of_stdout_lacks_is_written_with_backslashes(shell: Shell) -> None:
+    words = ("exec", "-l", "python", "-c", "print('é→')")
+
+    plain = shell.kowalski(*words, LC_ALL="C", PYTHONIOENCODING="ascii")
+    lines = shell.kowalski(*words, "--json", LC_ALL="C", PYTHONIOENCODING="ascii")
+
+    assert (plain.stdout, plain.stderr, plain.returncode) == ("\\xe9\\u2192\n", "", 0)
+    events = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert [event["text"] for event in events if event["type"] == "output"] == ["é→\n"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(shell: Shell, closed: str) -> None:
+    code = "import sys; print(1); print(2, file=sys.stderr)"
+
+    done = shell.line(f'kowalski exec -l python -c "{code}; sys.exit(7)" {closed}')
+
+    assert done.returncode == 7
+    assert "Traceback" not in done.stderr
