@@ -155,7 +155,9 @@ class DocumentReport:
     def _manual(self, ran: DocumentRan) -> list[str]:
         if not ran.manual:
             return []
-        command = self._style.name(f"kowalski run {self._name} --block {ran.manual[0]}")
+        command = self._style.name(
+            f"kowalski run {self._name} --block {shlex.quote(ran.manual[0])}"
+        )
         return [f"{count(len(ran.manual), 'manual block')} left out; to run one: {command}"]
 
     def _changes(self, ran: DocumentRan) -> list[str]:

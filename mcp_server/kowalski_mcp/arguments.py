@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from kowalski.model.session import SESSION_NAME
+
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
@@ -30,11 +32,10 @@ Code = Annotated[
 Language = Annotated[str, Field(max_length=40, description="python, javascript (Node) or bash.")]
 SessionId = Annotated[
     str,
-    Plain,
     Field(
-        max_length=200,
-        description="Any name. Calls with the same one share variables, imports and files, in all "
-        "languages. Leave it out for a fresh sandbox.",
+        pattern=f"^{SESSION_NAME}$",
+        description="Any name of letters, digits, `.`, `_` and `-`. Calls with the same one share "
+        "variables, imports and files, in all languages. Leave it out for a fresh sandbox.",
     ),
 ]
 RunTimeout = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def _revoke(grants: Grants, folder: Path, named: Rights) -> None:
     for name in _sessions_in(folder):
         note(
             f"The session {name!r} keeps the rights that it began with. To end it: "
-            f"kowalski sessions end {name}"
+            f"kowalski sessions end {shlex.quote(name)}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,7 @@ def perform(arguments: Namespace) -> int:
     else:
         tell_diagnostics(document, diagnostics, plain=arguments.plain)
     if not chosen.blocks:
-        note(f"No block of {path} runs. To see why: kowalski blocks {path}")
+        note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
         return exit_codes.OK
     workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from functools import partial
@@ -52,7 +53,9 @@ def perform(arguments: Namespace) -> int:
     """List sessions, or do something to one."""
     if arguments.action == "list":
         if arguments.name is not None:
-            raise InvalidRequest(f"The list takes no name. Did you mean: vars {arguments.name}?")
+            raise InvalidRequest(
+                f"The list takes no name. Did you mean: vars {shlex.quote(arguments.name)}?"
+            )
         _list(as_json=arguments.json)
         return exit_codes.OK
     if arguments.name is None:

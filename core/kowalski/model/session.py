@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from kowalski.model.run import Workspace
+
+SESSION_NAME: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+"""The pattern of a session's name: one that nobody has to quote, and that is no option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from terminal.processes import alive
 
 if TYPE_CHECKING:
@@ -78,3 +80,19 @@ def test_what_makes_no_sense_is_refused(shell: Shell) -> None:
 
         assert (done.stdout, done.returncode) == ("", 2)
         assert done.stderr.startswith("kowalski")
+
+
+@pytest.mark.parametrize("name", ["", "bad name!/", "-x", "..", "ä", "a\n", "x" * 65])
+def test_a_name_that_makes_no_sense_opens_no_session(shell: Shell, name: str) -> None:
+    refused = shell.kowalski("exec", "-l", "python", f"--session={name}", "-c", "1")
+
+    assert refused.returncode == 2
+    assert "cannot be the name of a session. A name has letters" in refused.stderr
+    listed = json.loads(shell.kowalski("sessions", "--json").stdout)
+    assert name not in [session["name"] for session in listed]
+
+
+@pytest.mark.parametrize("name", ["a", "_", "Work-2.b_c", "x" * 64])
+def test_a_name_within_the_rule_opens_one(shell: Shell, name: str) -> None:
+    assert shell.kowalski("exec", "-l", "python", "-s", name, "-c", "1").returncode == 0
+    assert shell.kowalski("sessions", "end", name).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +23,7 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import NOT_YET_RUN, canonical
+from kowalski.model.session import SESSION_NAME
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
@@ -273,6 +275,11 @@ def _check(request: RunRequest) -> None:
         raise InvalidRequest(
             f"stdin is over {_MAX_STDIN_BYTES // MB} MB. Put it into the workspace, or give it as "
             "an input."
+        )
+    if request.session is not None and not re.fullmatch(SESSION_NAME, request.session):
+        raise InvalidRequest(
+            f"{request.session[:80]!r} cannot be the name of a session. A name has letters from a "
+            "to z, digits, `.`, `_` and `-`, at most 64, and begins with none of `.` and `-`."
         )
     for name in (*request.inputs, *request.host_functions):
         if not name.isidentifier() or not name.isascii():
