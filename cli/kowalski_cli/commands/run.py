@@ -39,7 +39,12 @@ def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
     parser.add_argument("file", help="a Markdown document")
     parser.add_argument(
-        "-b", "--block", metavar="NAME|N", help="only this block, and what it needs"
+        "-b",
+        "--block",
+        action="append",
+        default=[],
+        metavar="NAME|N",
+        help="only this block, and what it needs; may be given several times",
     )
     parser.add_argument("--until", metavar="NAME|N", help="all blocks up to this one")
     parser.add_argument(
@@ -70,7 +75,7 @@ def perform(arguments: Namespace) -> int:
         )
     path = Path(arguments.file)
     document = anyio.run(read, path)
-    chosen = plan(document, block=arguments.block, until=arguments.until)
+    chosen = plan(document, only=arguments.block, until=arguments.until)
     diagnostics = (*document.warnings, *unheeded(chosen.blocks))
     if arguments.json:
         for one in diagnostics:

@@ -9,6 +9,8 @@ from kowalski.documents.order import by_name, in_order
 from kowalski.errors import InvalidDocument, InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kowalski.documents.document import Document
     from kowalski.model.block import CodeBlock
 
@@ -29,21 +31,21 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def plan(document: Document, *, block: str | None = None, until: str | None = None) -> Plan:
-    """Choose blocks of `document`: all of them, one with what it needs, or all up to one.
+def plan(document: Document, *, only: Collection[str] = (), until: str | None = None) -> Plan:
+    """Choose blocks of `document`: all of them, some with what they need, or all up to one.
 
-    `block` and `until` are a name or a place among the document's blocks, counted from 1. Manual
-    blocks run where they are named, or needed.
+    Each of `only`, and `until`, is a name or a place among the document's blocks, counted from 1.
+    Blocks run in the document's order, each once; manual ones where they are named, or needed.
 
     Raises:
-        InvalidRequest: both `block` and `until` are given, or name no block of the document.
+        InvalidRequest: both `only` and `until` are given, or name no block of the document.
         InvalidDocument: what was chosen cannot run or be put in order, with the place.
     """
-    if block is not None and until is not None:
-        raise InvalidRequest("Name either one block or the last one, not both.")
+    if only and until is not None:
+        raise InvalidRequest("Name either the blocks or the last one, not both.")
     left_out: list[LeftOut] = []
-    if block is not None:
-        chosen = [_chosen(document, block)]
+    if only:
+        chosen = sorted((_chosen(document, one) for one in only), key=lambda found: found.index)
     else:
         last = None if until is None else _chosen(document, until)
         chosen = []

@@ -213,6 +213,14 @@ def test_one_block_runs_after_what_it_needs(shell: Shell) -> None:
     ]
 
 
+def test_several_blocks_can_be_named(shell: Shell) -> None:
+    _document(shell.folder, "bash {name=j}\necho j", "bash\necho never", "bash {name=q}\necho q")
+
+    done = shell.kowalski("run", "notes.md", "--block", "q", "--block", "j")
+
+    assert [line for line in done.stdout.splitlines() if line.startswith("  ")] == ["  j", "  q"]
+
+
 def test_until_runs_everything_before(shell: Shell) -> None:
     _document(shell.folder, "bash\necho 1", "bash {name=two}\necho 2", "bash\necho 3")
 
@@ -304,7 +312,7 @@ def test_warnings_and_errors_have_places(shell: Shell) -> None:
     [
         (("missing.md",), "missing.md"),
         (("notes.md", "--block", "nothing"), "nothing"),
-        (("notes.md", "--block", "1", "--until", "1"), "one block"),
+        (("notes.md", "--block", "1", "--until", "1"), "not both"),
         (("notes.md", "--timeout", "0"), "--timeout"),
         ((), "file"),
     ],

@@ -17,8 +17,8 @@ def _document(*attributes: str) -> Document:
     return parse("".join(f"```sh {{{some}}}\n```\n\n" for some in attributes), "notes.md")
 
 
-def _names(document: Document, *, block: str | None = None, until: str | None = None) -> list[str]:
-    return [str(chosen.name) for chosen in plan(document, block=block, until=until).blocks]
+def _names(document: Document, *only: str, until: str | None = None) -> list[str]:
+    return [str(chosen.name) for chosen in plan(document, only=only, until=until).blocks]
 
 
 def test_all_blocks_run_in_their_order() -> None:
@@ -54,14 +54,21 @@ def test_a_manual_block_that_is_needed_runs() -> None:
 def test_one_block_runs_with_all_that_it_needs_and_nothing_else() -> None:
     document = _document("name=a", "name=b needs=d", "name=c needs=b", "name=d", "name=e")
 
-    assert _names(document, block="c") == ["d", "b", "c"]
-    assert _names(document, block="5") == ["e"]
+    assert _names(document, "c") == ["d", "b", "c"]
+    assert _names(document, "5") == ["e"]
+
+
+def test_several_blocks_run_in_the_documents_order_and_what_they_share_runs_once() -> None:
+    document = _document("name=a", "name=b needs=a", "name=c", "name=d needs=a", "name=e")
+
+    assert _names(document, "d", "b") == ["a", "b", "d"]
+    assert _names(document, "e", "a", "1", "a") == ["a", "e"]
 
 
 def test_a_manual_block_runs_where_it_is_named() -> None:
     document = _document("name=a", "name=b manual", "name=c")
 
-    assert _names(document, block="b") == ["b"]
+    assert _names(document, "b") == ["b"]
     assert _names(document, until="b") == ["a", "b"]
 
 
@@ -77,33 +84,33 @@ def test_a_block_that_is_not_there_is_refused_with_those_that_are(wanted: str) -
     document = _document("name=load", "")
 
     with pytest.raises(InvalidRequest, match=r"load|2 blocks"):
-        plan(document, block=wanted)
+        plan(document, only=[wanted])
     with pytest.raises(InvalidRequest, match=r"load|2 blocks"):
         plan(document, until=wanted)
 
 
 def test_a_document_without_names_says_so() -> None:
     with pytest.raises(InvalidRequest, match="no block has a name"):
-        plan(_document(""), block="x")
+        plan(_document(""), only=["x"])
 
 
 def test_names_that_are_many_are_not_all_listed() -> None:
     document = _document(*(f"name=n{number}" for number in range(50)))
 
     with pytest.raises(InvalidRequest, match="n19, …"):
-        plan(document, block="x")
+        plan(document, only=["x"])
 
 
 def test_one_block_and_the_last_one_are_not_asked_for_together() -> None:
     with pytest.raises(InvalidRequest, match="not both"):
-        plan(_document("name=a"), block="a", until="a")
+        plan(_document("name=a"), only=["a"], until="a")
 
 
 def test_a_block_that_cannot_run_is_refused_with_its_place_and_reason() -> None:
     document = parse("Text\n\n```sh {name=a timeout=never}\n```\n", "notes.md")
 
     with pytest.raises(InvalidDocument, match=r"^notes\.md:3:1: .*`a` cannot run: `timeout`"):
-        plan(document, block="a")
+        plan(document, only=["a"])
 
 
 def test_a_name_that_two_blocks_share_is_a_warning_until_it_is_used() -> None:
@@ -114,11 +121,11 @@ def test_a_name_that_two_blocks_share_is_a_warning_until_it_is_used() -> None:
         (10, 1, "error"),
     ]
     with pytest.raises(InvalidDocument, match=r"notes\.md:7:1: .*lines 1 and 7"):
-        plan(document, block="a")
+        plan(document, only=["a"])
     with pytest.raises(InvalidDocument, match=r"notes\.md:10:1: .*lines 1 and 7"):
         plan(document)
     assert _names(document, until="3") == ["a", "b", "a"]
-    assert _names(document, block="b") == ["b"]
+    assert _names(document, "b") == ["b"]
 
 
 def test_a_name_that_nobody_has_is_an_error_with_its_place() -> None:
@@ -127,7 +134,7 @@ def test_a_name_that_nobody_has_is_an_error_with_its_place() -> None:
     assert [(said.line, said.severity) for said in document.warnings] == [(4, "error")]
     with pytest.raises(InvalidDocument, match=r"notes\.md:4:1: it needs `x`"):
         plan(document)
-    assert _names(document, block="a") == ["a"]
+    assert _names(document, "a") == ["a"]
 
 
 def test_to_need_a_block_that_cannot_run_is_an_error_with_its_place() -> None:
@@ -167,13 +174,13 @@ def test_a_long_circle_is_shown_shortened() -> None:
 def test_a_circle_elsewhere_keeps_no_other_block_from_running() -> None:
     document = _document("name=a needs=a", "name=b")
 
-    assert _names(document, block="b") == ["b"]
+    assert _names(document, "b") == ["b"]
 
 
 def test_a_chain_of_ten_thousand_needs_is_followed() -> None:
     document = _document(*(f"name=n{i} needs=n{i + 1}" for i in range(9999)), "name=n9999")
 
-    assert _names(document, block="n0") == [f"n{i}" for i in range(9999, -1, -1)]
+    assert _names(document, "n0") == [f"n{i}" for i in range(9999, -1, -1)]
 
 
 def test_a_document_without_a_name_still_has_places() -> None:
