@@ -10,6 +10,8 @@ import anyio
 from kowalski_cli.quantity import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyio.abc import TaskGroup
 
     from kowalski_cli.live_screen import LiveScreen
@@ -31,8 +33,8 @@ class Progress:
         self._tasks = tasks
         self._scope: anyio.CancelScope | None = None
 
-    def begin(self, what: str) -> None:
-        """`what` goes on from now."""
+    def begin(self, what: str | Callable[[], str]) -> None:
+        """`what` goes on from now; it is asked each time where it changes."""
         if self._live.screen.interactive:
             self._scope = anyio.CancelScope()
             self._tasks.start_soon(self._show, what, self._scope)
@@ -44,7 +46,7 @@ class Progress:
             self._scope = None
             await self._live.transient("")
 
-    async def _show(self, what: str, scope: anyio.CancelScope) -> None:
+    async def _show(self, what: str | Callable[[], str], scope: anyio.CancelScope) -> None:
         screen = self._live.screen
         style = screen.style
         with scope:
@@ -52,6 +54,7 @@ class Progress:
             await anyio.sleep(_PATIENCE_S)
             for frame in cycle(_FRAMES if style.unicode else _PLAIN_FRAMES):
                 past = duration(anyio.current_time() - started)
-                told = f" {past} {style.sign('dot')} {what}"[: (screen.width or 0) - 3]
+                now = what if isinstance(what, str) else what()
+                told = f" {past} {style.sign('dot')} {now}"[: (screen.width or 0) - 3]
                 await self._live.transient(f"  {style.name(frame)}{style.dim(told)}")
                 await anyio.sleep(_FRAME_S)

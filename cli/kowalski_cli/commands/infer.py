@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from kowalski.errors import InvalidRequest
 from kowalski.model.chat import Done, Reasoning, Text
 from kowalski_cli import exit_codes
 from kowalski_cli.answer import Answer
@@ -14,8 +16,9 @@ from kowalski_cli.arguments import with_examples, with_json
 from kowalski_cli.event_lines import EventLines
 from kowalski_cli.interruption import interruptible
 from kowalski_cli.live_screen import LiveScreen
-from kowalski_cli.prompt import prompt_of, with_prompt_options
-from kowalski_cli.screen import Screen
+from kowalski_cli.prompt import pattern_of, prompt_of, with_prompt_options
+from kowalski_cli.prompt_batch import PromptBatch
+from kowalski_cli.screen import Screen, note
 from kowalski_cli.talk import talk
 
 if TYPE_CHECKING:
@@ -36,19 +39,49 @@ def declare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-reasoning", action="store_true", help="do not show what the model thinks first"
     )
+    parser.add_argument("--batch", metavar="FILE", help="ask many prompts, a line of JSON each")
+    parser.add_argument("--out", metavar="FILE", help="where what becomes of them is written")
+    parser.add_argument("--force", action="store_true", help="replace that file if it is there")
     with_json(parser, "print each event as a line of JSON")
     with_examples(
         parser,
         ("kowalski infer 'Name three colours.'", "the model that is loaded answers"),
         ("kowalski infer 'Sum up:' --file notes.md", "ask about a file"),
         ("git --version | kowalski infer 'What is this?' --file -", "or about a pipe"),
+        ("kowalski infer --batch prompts.jsonl --out answers.jsonl", "many prompts at once"),
     )
 
 
 def perform(arguments: Namespace) -> int:
     """Ask, and print the answer."""
+    if arguments.batch is not None:
+        return talk(partial(_ask_all, prompts=_batch(arguments), as_json=arguments.json))
+    if arguments.out is not None or arguments.force:
+        raise InvalidRequest("--out and --force are for many prompts: say which with --batch FILE")
     request = prompt_of(arguments)
     return talk(partial(_ask, request=request, arguments=arguments))
+
+
+def _batch(arguments: Namespace) -> PromptBatch:
+    if arguments.prompt is not None or arguments.file is not None:
+        raise InvalidRequest("With --batch the prompts are in its file: give no other.")
+    if arguments.out is None:
+        raise InvalidRequest("Where to write what becomes of them? For example: --out out.jsonl")
+    return PromptBatch(
+        Path(arguments.batch), Path(arguments.out), pattern_of(arguments), arguments.force
+    )
+
+
+async def _ask_all(engine: Engine, prompts: PromptBatch, *, as_json: bool) -> int:
+    live = LiveScreen(Screen())
+    async with interruptible() as interruption:
+        tally, code = await prompts.run(engine, live, interruption)
+        if as_json:
+            await EventLines(live).hear(tally.value())
+        else:
+            await live.call(partial(note, tally.sentence()))
+        return code
+    return exit_codes.CANCELLED
 
 
 async def _ask(engine: Engine, request: ChatRequest, arguments: Namespace) -> int:

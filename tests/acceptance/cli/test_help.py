@@ -38,6 +38,7 @@ def project(folder: Path) -> Path:
     """A folder with what the examples speak of."""
     (folder / "notes.md").write_text(NOTES)
     (folder / "report.py").write_text("print('report')")
+    (folder / "prompts.jsonl").write_text('"Name a colour."\n{"prompt": "Name a city."}\n')
     (folder.parent / "data").mkdir()
     return folder
 

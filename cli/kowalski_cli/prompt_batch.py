@@ -1,0 +1,89 @@
+"""Asking all prompts of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from kowalski.errors import AgentUnavailable, InvalidRequest, by_code
+from kowalski_cli import exit_codes
+from kowalski_cli.outcome_file import OutcomeFile
+from kowalski_cli.progress import Progress
+from kowalski_cli.prompt_lines import prompt_lines
+from kowalski_cli.tally import Tally
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kowalski.engine import Engine
+    from kowalski.handles.batch import Batch
+    from kowalski.model.chat import ChatRequest
+    from kowalski.model.event import Finished
+    from kowalski_cli.interruption import Interruption
+    from kowalski_cli.live_screen import LiveScreen
+
+_TIDYING_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBatch:
+    """The prompts of one file, and the file for what becomes of them.
+
+    Attributes:
+        pattern: what a prompt is that says no more than its text.
+        replace: whether `target` may be there already.
+    """
+
+    source: Path
+    target: Path
+    pattern: ChatRequest
+    replace: bool
+
+    async def run(
+        self, engine: Engine, live: LiveScreen, interruption: Interruption
+    ) -> tuple[Tally, int]:
+        """Ask them. Returns the numbers and the exit code. Ctrl-C ends it.
+
+        Raises:
+            KowalskiError: nothing was asked, or what came could not be written.
+        """
+        if self.target.exists() and self.source.exists() and self.target.samefile(self.source):
+            raise InvalidRequest(f"{self.target} holds the prompts: choose another file for --out.")
+        requests = prompt_lines(self.source, self.pattern)
+        with OutcomeFile(self.target, replace=self.replace) as file:
+            async with engine.infer_batch(requests) as batch:
+                file.begin()
+                interruption.run = batch.run
+                try:
+                    tally = await _take_in(batch, file, live)
+                finally:
+                    interruption.run = None
+        return tally, _exit_code(batch.finished, tally)
+
+
+async def _take_in(batch: Batch, file: OutcomeFile, live: LiveScreen) -> Tally:
+    tally = Tally(batch.count)
+    async with anyio.create_task_group() as tasks:
+        progress = Progress(live, tasks)
+        progress.begin(tally.line)
+        try:
+            async for outcome in batch.as_completed():
+                tally.take(outcome)
+                await anyio.to_thread.run_sync(file.put, outcome)
+        finally:
+            with anyio.move_on_after(_TIDYING_S, shield=True):
+                await progress.end()
+    return tally
+
+
+def _exit_code(finished: Finished | None, tally: Tally) -> int:
+    if finished is None:
+        raise AgentUnavailable("The batch has no ending. `kowalski runs` may tell more.")
+    if finished.status == "failed" and not tally.failed and finished.error is not None:
+        raise by_code(finished.error.type, finished.error.message)
+    if finished.status == "ok" and tally.answered < tally.total:
+        return exit_codes.FAILED
+    return exit_codes.of_status(finished.status)
