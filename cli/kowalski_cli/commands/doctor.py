@@ -24,6 +24,7 @@ from kowalski_cli.fields import fields
 from kowalski_cli.languages import language_lines
 from kowalski_cli.quantity import duration
 from kowalski_cli.screen import Screen
+from kowalski_cli.server_lines import server_lines
 from kowalski_cli.talk import talk
 from kowalski_cli.terminal_text import one_line
 
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
     from kowalski.execution.sandbox.probe import ProbeResult
     from kowalski.model.device import Device
     from kowalski.model.record import AgentStatus
+    from kowalski.model.server import ServerInfo
     from kowalski_cli.style import Style
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What was found. `problem` says why no agent can be had, and is empty if one can."""
+    """What was found. `problem` says why no agent can be had, and is empty if one can.
+
+    `servers_problem` says the same of servers of language models.
+    """
 
     ready: bool
     version: str
@@ -50,6 +55,8 @@ class Diagnosis:
     sandbox: str
     agent: AgentStatus | None
     problem: str
+    servers: tuple[ServerInfo, ...]
+    servers_problem: str
     files: dict[str, str]
 
 
@@ -77,10 +84,14 @@ def perform(arguments: Namespace) -> int:
 def _diagnosed() -> Diagnosis:
     sandboxes = anyio.run(report)
     device, agent, problem = None, None, ""
+    servers: tuple[ServerInfo, ...] = ()
+    servers_problem = ""
     try:
         device, agent = talk(_ask)
     except KowalskiError as error:
         problem = error.user_message
+    else:
+        servers, servers_problem = _servers()
     languages = device.languages if device else tuple(_located())
     return Diagnosis(
         ready=device is not None and any(one.available for one in languages),
@@ -92,6 +103,8 @@ def _diagnosed() -> Diagnosis:
         sandbox=f"{device.sandbox} ({device.sandbox_mechanism})" if device else "",
         agent=agent,
         problem=problem,
+        servers=servers,
+        servers_problem=servers_problem,
         files=_files(),
     )
 
@@ -99,6 +112,18 @@ def _diagnosed() -> Diagnosis:
 async def _ask(engine: Engine) -> tuple[Device, AgentStatus]:
     (device,) = await engine.devices()
     return device, await engine.agent_status()
+
+
+def _servers() -> tuple[tuple[ServerInfo, ...], str]:
+    """The servers, or why there are none; code runs without them."""
+    try:
+        return talk(_ask_servers), ""
+    except KowalskiError as error:
+        return (), error.user_message
+
+
+async def _ask_servers(engine: Engine) -> tuple[ServerInfo, ...]:
+    return await engine.servers()
 
 
 def _located() -> list[LanguageSupport]:
@@ -135,6 +160,7 @@ def _told(found: Diagnosis, style: Style) -> list[str]:
         lines += _probe_lines(probe, style, needed=probe.level > strongest)
     lines += ["", style.bold("languages"), *language_lines(found.languages, style, indent="  ")]
     lines += ["", style.bold("agent"), f"  {_agent_line(found, style)}"]
+    lines += ["", style.bold("language models"), *_server_lines(found, style)]
     lines += ["", style.bold("files"), *fields(list(found.files.items()), style, indent="  ")]
     return [*lines, "", _verdict(found, style)]
 
@@ -157,6 +183,12 @@ def _agent_line(found: Diagnosis, style: Style) -> str:
         return f"{style.bad(style.sign('failed'))} {found.problem}"
     up = duration(found.agent.uptime_s)
     return f"{style.good(style.sign('ok'))} process {found.agent.pid}, up {up}"
+
+
+def _server_lines(found: Diagnosis, style: Style) -> list[str]:
+    if found.servers_problem:
+        return [f"  {style.bad(style.sign('failed'))} {one_line(found.servers_problem)}"]
+    return server_lines(found.servers, style, indent="  ")
 
 
 def _verdict(found: Diagnosis, style: Style) -> str:

@@ -91,6 +91,40 @@ def test_a_key_is_named_and_never_given(shell: Shell) -> None:
     assert "KOWALSKI_" in done.stderr
 
 
+def test_the_doctor_names_the_servers_that_answer(shell: Shell, studio: CompletionServer) -> None:
+    done = shell.kowalski("doctor")
+    found = json.loads(shell.kowalski("doctor", "--json").stdout)
+
+    assert f"studio {studio.url}  1 model" in done.stdout
+    assert "ollama" not in done.stdout
+    assert [server["name"] for server in found["servers"]] == ["studio"]
+
+
+def test_the_doctor_tells_how_to_start_a_server_where_none_answers(shell: Shell) -> None:
+    shell.kowalski("servers", "add", "down", "http://127.0.0.1:1")
+
+    done = shell.kowalski("doctor")
+    shell.kowalski("servers", "remove", "down")
+
+    row = next(line for line in done.stdout.splitlines() if "http://127.0.0.1:1" in line)
+    assert "cannot be reached" in row
+    for command in ("uv run exo", "ollama run", "lms server start", "llama-server -m"):
+        assert command in done.stdout
+
+
+def test_a_file_of_servers_that_is_wrong_keeps_no_code_from_running(shell: Shell) -> None:
+    own = shell.folder / "own"
+    own.mkdir(mode=0o700)
+    (own / "servers.toml").write_text("[studio]\nport = 1\n")
+    (own / "servers.toml").chmod(0o600)
+
+    done = shell.kowalski("doctor", KOWALSKI_HOME=str(own))
+    shell.kowalski("agent", "stop", KOWALSKI_HOME=str(own))
+
+    assert done.returncode == 0
+    assert "servers.toml, line 2" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
