@@ -192,6 +192,29 @@ def test_a_programs_own_tracebacks_and_warnings_show_its_lines(python: KernelPro
     assert "the source" in told.value
 
 
+@pytest.mark.parametrize(
+    ("code", "last", "place"),
+    [
+        ("f()\n1", False, "block:1:"),
+        ("f()\n2;", False, "block:1:"),
+        ("f()", False, "next:2:"),
+        ("x = f()", False, "next:1:"),
+        ("x = f()", True, "sys:1:"),
+        ("f()", True, "sys:1:"),
+    ],
+)
+def test_a_coroutine_that_was_never_awaited_is_told_of_at_no_line_of_the_kernels(
+    python: KernelProcess, code: str, last: bool, place: str
+) -> None:
+    python.run("async def f(): pass", label="first")
+    told = python.run(code, last=last).stderr
+    if not last:
+        told += python.run("x = 0\n'other value'", label="next").stderr
+    assert told.count("RuntimeWarning: coroutine 'f' was never awaited") == 1
+    assert "kernels/" not in told
+    assert told.startswith(place)
+
+
 def test_the_same_warning_is_shown_in_each_block(python: KernelProcess) -> None:
     code = "import warnings; warnings.warn('again')"
     assert "again" in python.run(code).stderr

@@ -37,14 +37,18 @@ def run_exit_functions() -> None:
             pass
 
 
-def let_go(names: "dict[str, typing.Any]", own_threads: int) -> None:
+def let_go(
+    names: "dict[str, typing.Any]",
+    own_threads: int,
+    put: "typing.Callable[[dict[str, typing.Any], str, object], None]",
+) -> None:
     """Let go of what the program holds, so that its files are written and its objects told.
 
-    Threads that live on may still need it, but for the kernel's own.
+    Threads that live on may still need it, but for the kernel's own. `put` sets a name.
     """
     if _thread._count() > own_threads:
         return
     # The order in which Python itself does.
     for name in sorted(names, key=lambda name: not name.startswith("_")):
         if name != "__builtins__":
-            names[name] = None
+            put(names, name, None)

@@ -106,7 +106,7 @@ class Kernel:
             self._enter(self._execute, body)
             if last is not None:
                 at = last_line
-                text = self._enter(self._shown, last)
+                text = self._enter(self._shown, last, last_line)
                 if text is not None:
                     said.append(("value", text))
         except SystemExit as error:
@@ -142,7 +142,8 @@ class Kernel:
             # Before what matplotlib does at the exit: it destroys them.
             self._flush_figures,
             ending.run_exit_functions,
-            lambda: ending.let_go(self._names, self._streams.threads),
+            # Python itself says that it is there when it ends.
+            lambda: ending.let_go(self._names, self._streams.threads, _setter("sys", 1)),
         ]
 
     def _offer(self, names: "list[str]") -> None:
@@ -194,7 +195,7 @@ class Kernel:
 
     def _compiled(
         self, code: str, filename: str
-    ) -> "tuple[types.CodeType, types.CodeType | None, int | None]":
+    ) -> "tuple[types.CodeType, types.CodeType | None, int]":
         """The code as a body and a last expression, whose value is shown, and that one's line."""
         tree = compile(code, filename, "exec", self._flags | _ast.PyCF_ONLY_AST, True)
         for statement in tree.body:
@@ -202,7 +203,7 @@ class Kernel:
                 for alias in statement.names:
                     future = self._imports.standard("__future__")
                     self._flags |= getattr(getattr(future, alias.name, None), "compiler_flag", 0)
-        last = line = None
+        last, line = None, 0
         if tree.body and isinstance(tree.body[-1], _ast.Expr) and not _hushed(tree.body[-1], code):
             line = tree.body[-1].lineno
             expression = _ast.Expression(tree.body.pop().value)
@@ -240,12 +241,12 @@ class Kernel:
                 task.exception()
             self._interrupts.awaited = None
 
-    def _shown(self, code: "types.CodeType") -> "str | None":
+    def _shown(self, code: "types.CodeType", line: int) -> "str | None":
         """The value of an expression as a notebook shows it; pictures become artifacts."""
         value = self._execute(code)
         if value is None:
             return None
-        self._names["_"] = value
+        _setter(code.co_filename, line)(self._names, "_", value)
         kind = type(value)
         draw = getattr(kind, "_repr_png_", None)
         if draw is not None:
@@ -303,6 +304,17 @@ class Kernel:
             if kind == "error":
                 posix.write(2, fields[-1].encode("utf-8", "backslashreplace"))
         posix._exit(status)
+
+
+def _setter(filename: str, line: int) -> "typing.Any":
+    """What sets a name as if the program did so there, should it be warned of what goes by that."""
+
+    def put(names: "dict[str, typing.Any]", name: str, value: object) -> None:
+        names[name] = value
+
+    code = put.__code__.replace(co_filename=filename, co_firstlineno=line - 1)
+    function: "typing.Any" = type(put)
+    return function(code, {"__builtins__": builtins, "__name__": "__main__"})
 
 
 def _hushed(statement: "typing.Any", code: str) -> bool:
