@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kowalski.agent.home.grants import Grants
+from kowalski.agent.home.grants import Grants, allow_command
 from kowalski.agent.home.places import Places
-from kowalski.errors import InvalidRequest
+from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.execution.rights import Rights
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
@@ -71,8 +71,26 @@ def perform(arguments: Namespace) -> int:
         _revoke(grants, folder, named)
     elif named != _NOTHING:
         grants.allow(folder, adding=named)
+        _warn_of_checkout(folder, named)
     _show(grants, folder, as_json=arguments.json)
     return exit_codes.OK
+
+
+def _warn_of_checkout(folder: Path, named: Rights) -> None:
+    """Say where `run` and `exec` look for rights instead of in `folder`, if they do."""
+    # Only here; taking back and listing look at the file of grants alone.
+    from kowalski_cli.workspace import workspace_root
+
+    try:
+        root = workspace_root(folder)
+    except RightsDenied:
+        return
+    if Path(root) != folder.resolve():
+        command = allow_command(root, named)
+        note(
+            f"`run` and `exec` show code the whole Git checkout {one_line(root)}, and give it the "
+            f"rights of that folder, so this grant does not count there. To grant it: {command}"
+        )
 
 
 def _revoke(grants: Grants, folder: Path, named: Rights) -> None:

@@ -60,6 +60,20 @@ def test_what_can_never_be_granted_is_refused(shell: Shell) -> None:
         assert (done.stdout, done.returncode) == ("", 3)
 
 
+def test_a_grant_below_the_top_of_a_checkout_is_told_to_count_for_nothing_there(
+    shell: Shell,
+) -> None:
+    (shell.folder / ".git").mkdir()
+    (shell.folder / "sub").mkdir()
+
+    below = shell.kowalski("allow", "sub", "--net", "--env", "LANG")
+    top = shell.kowalski("allow", ".", "--net")
+
+    assert below.returncode == 0
+    assert f"To grant it: kowalski allow {shell.folder} --net --env LANG\n" in below.stderr
+    assert top.stderr == ""
+
+
 def test_rights_without_a_folder_make_no_sense(shell: Shell) -> None:
     done = shell.kowalski("allow", "--net")
 
