@@ -110,6 +110,28 @@ def test_both_kinds_of_modules_can_be_used(
     assert (result.value, result.error and result.error_message) == (value, None)
 
 
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        ("import './no.mjs'", (1, 1)),
+        ("1\nimport x from 'nowhere'; const y = 1", (2, 1)),
+        ("import { no } from 'fs'", (1, 1)),
+        ("const m = await import('nowhere')", (1, 17)),
+        ("import {\n  join\n} from 'path'; const a = 1; null.x", (3, 34)),
+        ("  export default null.x", (1, 23)),
+    ],
+)
+def test_errors_have_the_place_that_they_have_in_the_block(
+    kernel: KernelProcess, code: str, place: tuple[int, int]
+) -> None:
+    result = kernel.run(code, label="notes.md")
+    assert result.error is not None
+    assert result.error_place == place
+    frames = [line for line in result.traceback.splitlines() if line.startswith("    at ")]
+    assert len(frames) == 1
+    assert f"notes.md:{place[0]}:{place[1]}" in frames[0]
+
+
 @pytest.mark.parametrize("then", ["let x = 2", "const x = 2", "var x = 2", "var [x] = [2]"])
 @pytest.mark.parametrize(
     "first",

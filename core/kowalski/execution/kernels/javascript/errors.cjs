@@ -2,8 +2,9 @@
 // How a program's failure is told: in its own terms, with no frame of the kernel's or of Node's.
 
 const { inspect, types } = require('util');
+const { placeBefore } = require('./source.cjs');
 
-const BLOCK = /kowalski-block-(\d+)/g;
+const BLOCK = /kowalski-block-(\d+)(?::(\d+):(\d+))?/g;
 const FRAME = /^\s+at /;
 const MOST_BLOCKS = 1000;
 const MOST_FRAMES = 12;
@@ -25,9 +26,28 @@ class Blocks {
     return `kowalski-block-${this.last}`;
   }
 
-  /** The text with blocks named as their caller named them. */
+  /** Note what of the latest block is evaluated: `text`, which `edits` made of its code. */
+  evaluate(text, edits) {
+    const block = this.known.get(this.last);
+    if (text === block.code) delete block.edited;
+    else block.edited = { text, edits: [...edits] };
+  }
+
+  /** The text with blocks named as their caller named them, and places as they are in their code. */
   labelled(text) {
-    return text.replace(BLOCK, (name, number) => this.known.get(Number(number))?.label ?? name);
+    return text.replace(BLOCK, (name, number, line, column) => {
+      const label = this.known.get(Number(number))?.label;
+      if (label === undefined) return name;
+      if (line === undefined) return label;
+      const place = this.place(Number(number), Number(line), Number(column));
+      return `${label}:${place.line}:${place.column}`;
+    });
+  }
+
+  /** The place in a block's code of one in what was evaluated of it. */
+  place(number, line, column) {
+    const { code, edited } = this.known.get(number) ?? {};
+    return edited ? placeBefore(code, edited.edits, edited.text, line, column) : { line, column };
   }
 
   line(number, line) {
@@ -65,7 +85,8 @@ class Teller {
   placeOf(error) {
     asText(() => error.stack);
     const block = `kowalski-block-${this.blocks.last}`;
-    return this.places.get(error)?.find((place) => place.block === block) ?? null;
+    const found = this.places.get(error)?.find((place) => place.block === block);
+    return found ? this.blocks.place(this.blocks.last, found.line, found.column) : null;
   }
 
   /** The stack as the program sees it: without the kernel, and with the names of its blocks. */

@@ -137,6 +137,7 @@ class Session {
   }
 
   #evaluate(run) {
+    this.blocks.evaluate(run.code, run.source.ordered());
     const options = {
       expression: `${run.code}\n//# sourceURL=${run.name}`,
       replMode: true,

@@ -133,9 +133,9 @@ class Source {
   get text() {
     let text = '';
     let at = 0;
-    for (const [start, end, replacement] of this.#ordered()) {
+    for (const [start, end, replacement] of this.ordered()) {
       text += this.code.slice(at, start) + replacement;
-      text += '\n'.repeat(this.#lost(start, end, replacement));
+      text += '\n'.repeat(lost(this.code, start, end, replacement));
       at = end;
     }
     return text + this.code.slice(at);
@@ -172,27 +172,23 @@ class Source {
 
   /** The place, from 1, behind one in `text`, from 0, which is this source's or the code itself. */
   placeBehind(text, line, column) {
-    let at = text.split('\n').slice(0, line).join('\n').length + (line > 0) + column;
+    let at = offset(text, line, column);
     if (text !== this.code) {
       let shift = 0;
-      for (const [start, end, replacement] of this.#ordered()) {
+      for (const [start, end, replacement] of this.ordered()) {
         if (at < start + shift) break;
         const inside = at - shift - start;
         if (inside < replacement.length) return place(this.code, Math.min(start + inside, end));
-        shift += replacement.length + this.#lost(start, end, replacement) - (end - start);
+        shift += replacement.length + lost(this.code, start, end, replacement) - (end - start);
       }
       at -= shift;
     }
     return place(this.code, at);
   }
 
-  #ordered() {
+  /** What was changed: `[start, end, replacement]`, from the first place to the last. */
+  ordered() {
     return this.edits.sort((a, b) => a[0] - b[0]);
-  }
-
-  /** How many lines a replacement lacks. */
-  #lost(start, end, replacement) {
-    return this.code.slice(start, end).split('\n').length - replacement.split('\n').length;
   }
 
   #read() {
@@ -336,9 +332,35 @@ class Source {
   }
 }
 
+/**
+ * The place, from 1, in `code` of one, from 1, in `text`, which `edits` made of it. What was put in
+ * a declaration's place is where that begins.
+ */
+function placeBefore(code, edits, text, line, column) {
+  const at = offset(text, line - 1, column - 1);
+  let shift = 0;
+  for (const [start, end, replacement] of edits) {
+    if (at < start + shift) break;
+    const lines = lost(code, start, end, replacement);
+    const length = replacement.length + lines;
+    if (at < start + shift + length) return place(code, start);
+    shift += length - (end - start);
+  }
+  return place(code, at - shift);
+}
+
+function offset(text, line, column) {
+  return text.split('\n').slice(0, line).join('\n').length + (line > 0) + column;
+}
+
+/** How many lines a replacement lacks. */
+function lost(code, start, end, replacement) {
+  return code.slice(start, end).split('\n').length - replacement.split('\n').length;
+}
+
 function place(code, at) {
   const lines = code.slice(0, at).split('\n');
   return { line: lines.length, column: lines[lines.length - 1].length + 1 };
 }
 
-module.exports = { Source, IMPORT };
+module.exports = { Source, IMPORT, placeBefore };

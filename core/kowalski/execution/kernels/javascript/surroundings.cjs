@@ -50,7 +50,9 @@ function furnish() {
 function importer(file, paths, require) {
   const module = new Module(file);
   module.paths = paths;
-  module._compile('module.exports = (name, options) => import(name, options);', file);
+  // Its name is one of the kernel's, so that no stack shows it.
+  const code = `module.exports = (name, options) => import(name, options);\n//# sourceURL=${__filename}`;
+  module._compile(code, file);
   const load = async (name, options, asked = []) => {
     const namespace = await module.exports(name, options);
     const missing = asked.find((one) => !(one in namespace));
