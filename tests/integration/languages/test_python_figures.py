@@ -39,8 +39,16 @@ def test_open_figures_are_emitted_when_the_run_ends(plotting: KernelProcess) -> 
 def test_show_emits_at_once(plotting: KernelProcess) -> None:
     code = "for n in range(3):\n    plt.plot([n])\n    plt.show()\nplt.get_fignums()"
     told = plotting.run(code)
-    assert _pictures(told) == ["figure-1.png"] * 3
+    assert _pictures(told) == ["figure-1.png", "figure-2.png", "figure-3.png"]
     assert (told.value, told.stderr) == ("[]", "")
+
+
+def test_figures_of_a_run_are_counted_from_one_however_they_are_shown(
+    plotting: KernelProcess,
+) -> None:
+    code = "plt.figure(7).show()\nplt.plot([1])\nplt.show()\nplt.plot([2]);"
+    for _ in range(2):
+        assert _pictures(plotting.run(code)) == ["figure-1.png", "figure-2.png", "figure-3.png"]
 
 
 def test_figures_are_emitted_also_when_the_run_fails(plotting: KernelProcess) -> None:

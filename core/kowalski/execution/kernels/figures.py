@@ -6,6 +6,7 @@ Found as `module://kowalski_figures`. `show` emits at once, the end of a run wha
 from __future__ import annotations
 
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from matplotlib._pylab_helpers import Gcf
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 emit: Callable[[str, str, bytes], None]
 """Hands an artifact to the agent: its name, its media type, its bytes. The kernel puts it here."""
 
+_numbers = itertools.count(1)
+
 
 class FigureManager(FigureManagerBase):
     """Shows its figure by emitting it."""
 
     def show(self) -> None:
         """Emit and close this figure."""
-        emit_figure(self.canvas.figure, self.num)
+        emit_figure(self.canvas.figure)
         Gcf.destroy(self)
 
 
@@ -46,13 +49,22 @@ def flush() -> None:
     """Emit and close all open figures."""
     try:
         for manager in Gcf.get_all_fig_managers():
-            emit_figure(manager.canvas.figure, manager.num)
+            emit_figure(manager.canvas.figure)
     finally:
         Gcf.destroy_all()
 
 
-def emit_figure(figure: Figure, number: int | str) -> None:
-    """Emit one figure as a PNG."""
+def finish() -> None:
+    """At the end of a run: emit what is open. The next run's figures are counted anew."""
+    global _numbers
+    try:
+        flush()
+    finally:
+        _numbers = itertools.count(1)
+
+
+def emit_figure(figure: Figure) -> None:
+    """Emit one figure as a PNG, named by its number in the run."""
     data = io.BytesIO()
     figure.savefig(data, format="png", bbox_inches="tight")
-    emit(f"figure-{number}.png", "image/png", data.getvalue())  # noqa: F821 - put here
+    emit(f"figure-{next(_numbers)}.png", "image/png", data.getvalue())  # noqa: F821 - put here

@@ -263,7 +263,7 @@ class Kernel:
 
     def _flush_figures(self) -> None:
         if "matplotlib.pyplot" in sys.modules:
-            __import__("kowalski_figures").flush()
+            __import__("kowalski_figures").finish()
 
     def _emit(self, name: str, media_type: str, data: bytes) -> None:
         self._channel.send(("artifact", name, media_type, data))
