@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from kowalski_cli.document_trace import in_document
 from kowalski_cli.gutter import Gutter
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
 from kowalski_cli.progress import Progress
@@ -131,7 +132,7 @@ class DocumentReport:
             lines.append(f"{_INDENT}{style.dim('at')} {one_line(place)}")
             bar = style.dim(f"{line} {style.sign('bar')}")
             lines.append(f"{_INDENT}{bar} {one_line(document.lines[line - 1])}")
-        trace = traceback_lines(error.traceback)
+        trace = in_document(traceback_lines(error.traceback), document, block)
         if sum(line.startswith("  File ") for line in trace) > 1:
             lines += [_INDENT + style.dim(line) for line in trace[1:-1]]
         return lines
