@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kowalski_cli.document_trace import in_document
 from kowalski_cli.gutter import Gutter
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
-from kowalski_cli.progress import Progress
+from kowalski_cli.progress import WAITING, Progress
 from kowalski_cli.quantity import count, duration, size
 from kowalski_cli.table import Column, table
 from kowalski_cli.terminal_text import TerminalText, one_line
@@ -42,14 +42,17 @@ class DocumentReport:
         self._name = shlex.quote(document.name)
         self._dot = f" {self._style.sign('dot')} "
         self._block = 0
+        self._running = ""
         self._any = False
 
     async def hear(self, told: Told | Event) -> None:
         """Write what has happened."""
-        if told.type in ("finished", "refused"):
+        if told.type in ("started", "finished", "refused"):
             await self._progress.end()
         if told.type == "block":
             await self._begin(told)
+        elif told.type == "started":
+            self._progress.begin(self._running)
         elif told.type == "output":
             await self._live.write(self._gutter.output(told.stream, told.text))
         elif told.type == "artifact":
@@ -78,7 +81,8 @@ class DocumentReport:
         self._any = True
         place = self._place(block)
         await self._live.write(f"{gap}{title}{style.dim(place)}\n")
-        self._progress.begin(f"{_name(block)}{place}{self._dot}Ctrl-C ends it")
+        self._running = f"{_name(block)}{place}{self._dot}Ctrl-C ends it"
+        self._progress.begin(f"{WAITING}{self._dot}{self._running}")
 
     async def _skip(self, skipped: BlockSkipped) -> None:
         style = self._style

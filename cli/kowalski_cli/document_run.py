@@ -116,6 +116,7 @@ class DocumentRun:
         self._missing: set[str] = set()
         self._exit_code = exit_codes.OK
         self._ended = {"ok": 0, "failed": 0, "tolerated": 0, "skipped": 0}
+        self._duration_ms = 0.0
         self._sandbox = ""
 
     async def run(self) -> int:
@@ -124,7 +125,6 @@ class DocumentRun:
         Raises:
             KowalskiError: a block could not be begun.
         """
-        began = time.monotonic()
         for position, block in enumerate(self._blocks, 1):
             if self._interruption.heard or (self._exit_code and not self._choices.keep_going):
                 break
@@ -133,7 +133,7 @@ class DocumentRun:
                 await self._skip(block, position, missing)
             else:
                 await self._run_block(block, position)
-        await self._summarise(time.monotonic() - began)
+        await self._summarise()
         return self._exit_code
 
     async def _run_block(self, block: CodeBlock, position: int) -> None:
@@ -157,6 +157,7 @@ class DocumentRun:
             refused = BlockRefused(code=error.code, message=error.user_message)
             await self._listener.hear(refused)
         else:
+            self._duration_ms += finished.duration_ms
             self._sandbox = finished.sandbox or self._sandbox
             if finished.status == "failed" and block.attributes.check == "ignore":
                 self._ended["tolerated"] += 1
@@ -204,7 +205,7 @@ class DocumentRun:
             requester=REQUESTER,
         )
 
-    async def _summarise(self, took_s: float) -> None:
+    async def _summarise(self) -> None:
         changes, lost, kept = await self._changes()
         ended = self._ended
         await self._listener.hear(
@@ -218,7 +219,7 @@ class DocumentRun:
                 not_run=len(self._blocks) - sum(ended.values()),
                 unfit=self._unfit,
                 manual=self._manual,
-                duration_ms=round(took_s * 1000, 3),
+                duration_ms=round(self._duration_ms, 3),
                 sandbox=self._sandbox,
                 session=self._session,
                 changes=changes,

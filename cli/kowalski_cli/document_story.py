@@ -84,6 +84,7 @@ class DocumentRan:
             that say so; not run are those after the end.
         unfit: blocks that were passed over because they cannot run.
         manual: names, or else numbers, of the blocks that only run when they are named.
+        duration_ms: how long blocks ran, without the time in which they waited for a slot.
         sandbox: the level in which blocks ran; empty if none did.
         changes: what the run changed in its folder, in appearance.
         changes_lost: whether the sandbox ended before it could be asked.

@@ -7,12 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kowalski_cli.program_error import program_error
+from kowalski_cli.progress import WAITING, Progress
 from kowalski_cli.quantity import size
 from kowalski_cli.screen import note, to_stderr
 from kowalski_cli.style import style_of
 from kowalski_cli.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from kowalski.model.event import Artifact, Event, Finished, Stream
     from kowalski_cli.live_screen import LiveScreen
 
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
 class PassThrough:
     """Writes stdout to stdout and stderr to stderr: untouched, or harmless on a terminal."""
 
-    def __init__(self, live: LiveScreen) -> None:
+    def __init__(self, live: LiveScreen, tasks: TaskGroup) -> None:
         self._live = live
+        self._progress = Progress(live, tasks)
+        self._progress.begin(f"{WAITING} {live.screen.style.sign('dot')} Ctrl-C ends it")
         self._cleaners: dict[Stream, TerminalText] = {}
         if sys.stdout.isatty():
             self._cleaners["stdout"] = TerminalText(colour=True)
@@ -30,6 +35,8 @@ class PassThrough:
 
     async def hear(self, event: Event) -> None:
         """Write what an event has for the person who ran it."""
+        if event.type in ("started", "finished"):
+            await self._progress.end()
         if event.type == "output":
             await self._output(event.stream, event.text)
         elif event.type == "artifact":

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from kowalski_cli.live_screen import LiveScreen
 
+WAITING: Final = "waiting for a free slot"
+"""What goes on between the request for a run and its beginning."""
+
 _PATIENCE_S: Final = 1.0
 _FRAME_S: Final = 0.1
 _FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -34,7 +37,10 @@ class Progress:
         self._scope: anyio.CancelScope | None = None
 
     def begin(self, what: str | Callable[[], str]) -> None:
-        """`what` goes on from now; it is asked each time where it changes."""
+        """`what` goes on from now; it is asked each time where it changes.
+
+        What went on before must have ended.
+        """
         if self._live.screen.interactive:
             self._scope = anyio.CancelScope()
             self._tasks.start_soon(self._show, what, self._scope)

@@ -94,7 +94,7 @@ def _show(status: AgentStatus, *, as_json: bool) -> None:
         sys.stdout.write(json_text({"running": True, **to_json(status)}))
         return
     screen = Screen()
-    runs = count(status.live_runs, "run")
+    runs = count(max(status.live_runs - status.queued_runs, 0), "run")
     queued = f", {status.queued_runs} more waiting" if status.queued_runs else ""
     screen.lines(
         fields(

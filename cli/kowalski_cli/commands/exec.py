@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
@@ -67,8 +69,8 @@ def perform(arguments: Namespace) -> int:
 
 async def _execute(engine: Engine, request: RunRequest, *, as_json: bool) -> int:
     live = LiveScreen(Screen())
-    listener = EventLines(live) if as_json else PassThrough(live)
-    async with interruptible() as interruption:
+    async with interruptible() as interruption, anyio.create_task_group() as tasks:
+        listener = EventLines(live) if as_json else PassThrough(live, tasks)
         finished = await follow(engine, request, interruption, listener.hear)
         return exit_codes.of_program(finished)
     return exit_codes.CANCELLED

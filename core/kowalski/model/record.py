@@ -47,7 +47,10 @@ class OutputSlice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
-    """The agent of this user on this device. Memory is in bytes, uptime in seconds."""
+    """The agent of this user on this device. Memory is in bytes, uptime in seconds.
+
+    `live_runs` have no ending yet; those that wait for a slot, `queued_runs`, are among them.
+    """
 
     version: str
     build: str
