@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, NoReturn
 
 from kowalski_cli import exit_codes
@@ -75,7 +75,7 @@ def with_run_options(parser: ArgumentParser) -> None:
     """Take what bounds a run."""
     parser.add_argument(
         "--timeout",
-        type=seconds,
+        type=_time,
         metavar="TIME",
         help="end code after this time: 30, 500ms, 2m, 1h",
     )
@@ -83,6 +83,16 @@ def with_run_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-net", action="store_true", help="no network, even where it was granted"
     )
+
+
+def _time(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        # What argparse says of other errors names a function of ours.
+        raise ArgumentTypeError(
+            f"{text!r} is no time above zero; such are 30 (seconds), 1.5s, 500ms, 2m and 1h"
+        ) from error
 
 
 def from_stdin(limit: int) -> bytes:

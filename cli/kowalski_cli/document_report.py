@@ -118,7 +118,7 @@ class DocumentReport:
 
     def _error(self, finished: Finished) -> list[str]:
         style, error = self._style, finished.error
-        headline = ending(finished) or f"exit code {finished.exit_code}"
+        headline = ending(finished, ours=True) or f"exit code {finished.exit_code}"
         lines = [style.bad(f"{style.sign('failed')} {headline}")]
         if error is not None:
             lines += self._where(error)

@@ -62,7 +62,7 @@ class PassThrough:
             cleaner = self._cleaners.get("stdout")
             value = cleaner.clean(finished.value) + cleaner.rest() if cleaner else finished.value
             await self._live.write(f"{gap}{value}\n")
-        lines = program_error(finished, style_of(sys.stderr))
+        lines = program_error(finished, style_of(sys.stderr), ours=True)
         await self._live.call(partial(to_stderr, "".join(f"{line}\n" for line in lines)))
         for text in finished.notes:
             await self._live.call(partial(note, text))

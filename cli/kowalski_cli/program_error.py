@@ -14,27 +14,32 @@ EXIT_STATUS: Final = "ExitStatus"
 """The type of the error of a shell that ended with another status than 0."""
 
 
-def program_error(finished: Finished, style: Style) -> list[str]:
+def program_error(finished: Finished, style: Style, *, ours: bool = False) -> list[str]:
     """Lines that tell how a run ended, with the program's traceback; none if it ended well.
 
-    An exit status is not put into words: its number says it all.
+    An exit status is not put into words: its number says it all. `ours` is as for `ending`.
     """
     error = finished.error
     lines: list[str] = []
     if finished.status == "failed" and error is not None and error.traceback:
         lines += traceback_lines(error.traceback)
     elif finished.status != "failed" or error is None or error.type != EXIT_STATUS:
-        lines += [style.bad(headline)] if (headline := ending(finished)) else []
+        lines += [style.bad(headline)] if (headline := ending(finished, ours=ours)) else []
     if error is not None and error.hint:
         lines.append(hint_line(error.hint, style))
     return lines
 
 
-def ending(finished: Finished) -> str:
-    """How a run ended, in a line; empty if it ended well, or if its exit code says it all."""
+def ending(finished: Finished, *, ours: bool = False) -> str:
+    """How a run ended, in a line; empty if it ended well, or if its exit code says it all.
+
+    `ours` tells that whoever reads it has begun the run, and knows who cancelled it.
+    """
     error = finished.error
     if finished.status == "ok":
         return ""
+    if finished.status == "cancelled" and ours:
+        return "cancelled"
     if finished.status != "failed":
         where = f" (in line {error.line})" if error is not None and error.line else ""
         return one_line(f"{finished.status}: {finished.reason or 'no reason is known'}{where}")

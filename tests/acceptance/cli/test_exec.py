@@ -335,3 +335,18 @@ def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(shell: Shell, clos
 
     assert done.returncode == 7
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("time", ["abc", "0", "-1", "2 fortnights"])
+def test_a_time_that_is_none_is_refused_with_those_that_are(shell: Shell, time: str) -> None:
+    done = shell.kowalski("exec", "-l", "python", "-c", "1", f"--timeout={time}")
+
+    assert f"argument --timeout: {time!r} is no time above zero; such are 30" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_time_above_the_most_is_cut_and_that_is_said_in_words(shell: Shell) -> None:
+    done = shell.kowalski("exec", "-l", "python", "-c", "1", "--timeout", "100h")
+
+    assert "The limit of time was cut to 3600 s, the most that this device allows." in done.stderr
+    assert done.returncode == 0

@@ -369,7 +369,7 @@ def test_ctrl_c_ends_the_block_and_tells_so(shell: Shell) -> None:
     stdout, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert "✗ cancelled: " in stdout
+    assert "  ✗ cancelled\n" in stdout
     assert "1 not run" in stdout
     assert "never" not in stdout
     assert stderr == ""

@@ -71,9 +71,14 @@ async def test_the_strongest_that_works_is_used() -> None:
         await mechanism.close()
 
 
-async def test_a_level_that_no_enclosure_has_is_refused_with_reasons() -> None:
-    with pytest.raises(SandboxUnavailable, match="No sandbox of level L3"):
+async def test_a_level_that_no_enclosure_has_is_refused_with_those_that_work() -> None:
+    with pytest.raises(SandboxUnavailable, match="No sandbox of level L3") as refused:
         await strongest("L3")
+
+    told = refused.value.user_message
+    assert "L2 (bubblewrap)" in told
+    assert "The setting `minimum` under [sandbox] asks for L3" in told
+    assert all(told.split("\n"))
 
 
 async def test_the_report_names_every_enclosure() -> None:

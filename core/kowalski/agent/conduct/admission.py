@@ -39,6 +39,14 @@ _UNSEARCHED: Final = (
     f"The folder holds more than {MOST_ENTRIES:,} files, and those deepest in it were not searched "
     "for credentials: code can read what lies there. Run it in a smaller folder to be sure."
 )
+_IN_WORDS: Final = {
+    "wall_s": ("time", "s"),
+    "cpu_s": ("processor time", "s"),
+    "memory_bytes": ("memory", "MB"),
+    "processes": ("processes", ""),
+    "disk_bytes": ("disk space", "MB"),
+    "output_bytes": ("output", "MB"),
+}
 _LOOK_AGAIN_S: Final = 5.0
 _MANY_FOLDERS: Final = 500
 _MAX_CODE_BYTES: Final = 8 * MB
@@ -222,7 +230,7 @@ class Admission:
                 raise InvalidRequest(f"The limit {name} must be a positive number, not {wanted!r}.")
             most = _number(maximum, key) * unit
             if wanted > most:
-                notes.append(f"{name} was cut to {most:g}, the most that this device allows.")
+                notes.append(_cut(name, most))
             return min(wanted, most)
 
         return EffectiveLimits(
@@ -261,6 +269,13 @@ def _within(root: str, cwd: str) -> str:
 def _number(section: LimitSettings | MaximumSettings, key: str) -> float:
     value: float = getattr(section, key)
     return value
+
+
+def _cut(name: str, most: float) -> str:
+    what, unit = _IN_WORDS[name]
+    amount = most / MB if unit == "MB" else most
+    told = f"{amount:g} {unit}".rstrip()
+    return f"The limit of {what} was cut to {told}, the most that this device allows."
 
 
 def _check(request: RunRequest) -> None:

@@ -58,7 +58,7 @@ async def strongest(minimum: Level = "L1") -> Mechanism:
     """The strongest enclosure that held against every attempt to get out. The caller closes it.
 
     Raises:
-        SandboxUnavailable: none of at least the level `minimum` did.
+        SandboxUnavailable: none of at least the level `minimum` did; the message says which do.
     """
     failures = []
     for candidate in candidates():
@@ -68,9 +68,16 @@ async def strongest(minimum: Level = "L1") -> Mechanism:
         if mechanism is not None:
             return mechanism
         failures.append(f"{result.mechanism} ({result.level}): {result.problem} {result.remedy}")
+    weaker = [f"{one.level} ({one.mechanism})" for one in await report() if one.works]
+    if weaker:
+        failures.append(
+            f"These work: {', '.join(weaker)}. The setting `minimum` under [sandbox] asks for "
+            f"{minimum}; `kowalski config` tells where it stands."
+        )
     raise SandboxUnavailable(
-        f"No sandbox of level {minimum} works on this device, so no code is run.\n"
-        + "\n".join(failures)
+        "\n".join(
+            [f"No sandbox of level {minimum} works on this device, so no code is run.", *failures]
+        )
     )
 
 
