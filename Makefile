@@ -23,7 +23,9 @@ setup: .venv/.setup-all ## Set up everything, the tests' programs included
 	bash scripts/setup.sh all
 
 demo: .venv/.setup-base ## Set up and run the tour
-	uv run --no-sync kowalski run examples/tour.md
+	.venv/bin/kowalski run examples/tour.md
+	@echo
+	@echo 'To have kowalski in this shell: export PATH="$(CURDIR)/.venv/bin:$$PATH"'
 
 test: lint ## Set up, check everything and run every test
 	coverage erase
