@@ -35,6 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _command(words: Sequence[str]) -> int:
     name, rest = (words[0], words[1:]) if words else ("", ())
+    if name == "help" and rest:
+        name, rest = rest[0], ("--help",)
     if name == "mcp":
         # It needs none of what the other commands do, and its streams are its own.
         from kowalski_cli.commands.mcp import serve
@@ -47,8 +49,6 @@ def _command(words: Sequence[str]) -> int:
     if name in ("--help", "-h", "help") and not rest:
         sys.stdout.write(_help())
         return exit_codes.OK
-    if name == "help":
-        name, rest = rest[0], ("--help",)
     if name not in SUMMARIES:
         sys.stderr.write(_unknown(name) if name else _help())
         return exit_codes.MISUSED
