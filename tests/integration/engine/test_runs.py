@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -406,3 +407,36 @@ async def test_a_command_that_was_not_found_is_not_blamed_for_a_later_failure(
     error = (await engine.run(RunRequest(language="bash", code=code))).error
     assert error is not None
     assert (error.line, error.message, error.hint) == (None, "exit status 1", None)
+
+
+@pytest.mark.parametrize("place", ["scripts/mine.py", "mine.py", "src/mine/__init__.py"])
+async def test_a_module_that_lies_in_the_folder_is_not_one_to_install(
+    engine: Engine, workspace: Path, place: str
+) -> None:
+    (workspace / "notes").mkdir()
+    (workspace / place).parent.mkdir(parents=True, exist_ok=True)
+    (workspace / place).write_text("")
+    request = RunRequest(
+        language="python",
+        code="import mine",
+        workspace=Workspace(str(workspace), cwd="notes"),
+        origin=Origin(str(workspace / "scripts" / "program.py")),
+    )
+    error = (await engine.run(request)).error
+    assert error is not None
+    assert error.hint is not None
+    assert str(workspace / place) in error.hint
+    assert "install" not in error.hint
+    _, _, remedy = error.hint.partition("begin with: ")
+    mended = replace(request, code=f"{remedy}\nimport mine")
+    assert (await engine.run(mended)).status == "ok"
+
+
+async def test_a_module_that_is_nowhere_in_the_folder_is_one_to_install(
+    engine: Engine, workspace: Path
+) -> None:
+    request = RunRequest(language="python", code="import mine", workspace=Workspace(str(workspace)))
+    error = (await engine.run(request)).error
+    assert error is not None
+    assert error.hint is not None
+    assert "To install it" in error.hint

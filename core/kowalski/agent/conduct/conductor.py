@@ -222,13 +222,16 @@ class Conductor:
     async def _end(
         self, workbench: Workbench, kernel: Kernel, warden: Warden, outcome: Outcome, *, keep: bool
     ) -> Finished:
+        request = self.request
         with anyio.CancelScope(shield=True):
             await warden.inspect()
             if keep and warden.verdict is not None and not workbench.closed:
                 await workbench.sweep()
             elif keep and outcome.exit_status is not None and not workbench.kernels:
                 await workbench.close()
-        ending = explained(end_of(outcome, warden.verdict), self._admitted, self.run.stderr_tail())
+        ending = explained(
+            end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
+        )
         return Finished(
             seq=0,
             run_id=self.run.run_id,
@@ -244,7 +247,7 @@ class Conductor:
             peak_memory_bytes=warden.peak_memory_bytes,
             device=self._device,
             sandbox=workbench.sandbox.level,
-            session=self.request.session,
+            session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=keep and kernel.alive and not workbench.closed,
             notes=self._admitted.notes,

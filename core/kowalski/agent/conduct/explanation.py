@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kowalski.agent.conduct.misplaced_module import misplaced_module
 from kowalski.agent.home.grants import allow_command
 from kowalski.execution.rights import Rights
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from kowalski.agent.conduct.admission import Admitted
     from kowalski.agent.conduct.ending import Ending
     from kowalski.model.event import ProgramError
+    from kowalski.model.run import Origin
 
 _NO_NETWORK: Final = re.compile(
     r"(?i:network is unreachable|name or service not known|could not resolve host"
@@ -22,15 +25,21 @@ _NO_NETWORK: Final = re.compile(
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
-def explained(ending: Ending, admitted: Admitted, stderr: str) -> Ending:
+def explained(ending: Ending, admitted: Admitted, origin: Origin | None, stderr: str) -> Ending:
     """The ending, with a hint where its error has a cause that the sandbox knows of.
 
-    `stderr` is the end of what the program printed there, for programs that tell only so.
+    `origin` is where the code stands. `stderr` is the end of what the program printed there, for
+    programs that tell only so.
     """
     error = ending.error
     if error is None or ending.status != "failed":
         return ending
     error = admitted.language.explain(error, admitted.interpreter, stderr)
+    workspace = admitted.spec.workspace
+    if workspace is not None:
+        root = Path(workspace.root)
+        misplaced = misplaced_module(error, root, root / admitted.program.cwd, origin)
+        error = replace(error, hint=misplaced or error.hint)
     if error.hint is None:
         error = replace(error, hint=_hint(error, admitted, stderr))
     return replace(ending, error=error)
