@@ -83,7 +83,7 @@ class Bash:
         hint = None
         status = error.message.rpartition(": ")[2]
         if found := _NOT_FOUND.search(message):
-            if status != "exit status 127":
+            if error.line is None and status != "exit status 127":
                 # It went on after that, and ended with something else.
                 return error
             hint = (
