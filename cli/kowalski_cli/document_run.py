@@ -18,6 +18,7 @@ from kowalski.errors import (
     UnsupportedLanguage,
 )
 from kowalski.model.block import NO_SESSION
+from kowalski.model.language import is_data
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
 from kowalski_cli.document_story import (
@@ -103,11 +104,11 @@ class DocumentRun:
         self._document = document
         self._blocks = plan.blocks
         self._manual = tuple(_called(left.block) for left in plan.left_out if left.block.runnable)
-        # Fences that name no language hold output or notes, and nobody expects them to run.
+        # Fences that name no language, or data, hold what is shown, and nobody expects a run.
         self._unfit = tuple(
             BlockUnfit(index=left.block.index, start_line=left.block.start_line, reason=left.reason)
             for left in plan.left_out
-            if not left.block.runnable and left.block.info.strip()
+            if not left.block.runnable and left.block.info.strip() and not is_data(left.block.info)
         )
         self._choices = choices
         self._listener = listener

@@ -34,8 +34,54 @@ LANGUAGES: Final[tuple[str, ...]] = ("python", "javascript", "bash", "java", "ru
 NOT_YET_RUN: Final[frozenset[str]] = frozenset({"java", "rust"})
 """Those of them that no device can run yet."""
 
+DATA: Final[frozenset[str]] = frozenset(
+    {
+        "text",
+        "txt",
+        "plain",
+        "plaintext",
+        "output",
+        "log",
+        "json",
+        "jsonc",
+        "json5",
+        "jsonl",
+        "ndjson",
+        "yaml",
+        "yml",
+        "toml",
+        "ini",
+        "conf",
+        "env",
+        "xml",
+        "html",
+        "css",
+        "csv",
+        "tsv",
+        "diff",
+        "patch",
+        "md",
+        "markdown",
+        "mermaid",
+        "dot",
+        "latex",
+        "tex",
+        "http",
+        "dockerfile",
+        "makefile",
+        "gitignore",
+        "properties",
+    }
+)
+"""Names of what people show in fences and nobody expects to run."""
+
 TRANSCRIPTS: Final[frozenset[str]] = frozenset({"console", "shellsession", "shell-session"})
 """Aliases whose blocks show a terminal: `$ ` prompts with commands, and their output."""
+
+
+def is_data(info: str) -> bool:
+    """Whether an info string names what is shown, and not run."""
+    return info.strip().lstrip("{.").partition(" ")[0].rstrip("}").lower() in DATA
 
 
 def canonical(name: str) -> str | None:
