@@ -114,11 +114,6 @@ class Search:
     folders: dict[str, int] = field(default_factory=dict)
 
 
-def find_hidden(root: str) -> tuple[str, ...]:
-    """The real paths within `root` that code must not read; see `search`."""
-    return search(root).hidden
-
-
 def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
     """Looks for well-known files and folders of credentials in `root`, level by level.
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.execution.credentials import find_hidden, in_credentials_folder, search
+from kowalski.execution.credentials import in_credentials_folder, search
 
 SECRET_FILES = [
     ".env",
@@ -60,7 +60,7 @@ def put(path: Path, content: str | bytes = "x") -> Path:
 
 
 def found(root: Path) -> set[str]:
-    return {str(Path(path).relative_to(root.resolve())) for path in find_hidden(str(root))}
+    return {str(Path(path).relative_to(root.resolve())) for path in search(str(root)).hidden}
 
 
 @pytest.mark.parametrize("below", ["", "services/api"])
@@ -144,7 +144,7 @@ def test_what_a_credentials_link_points_to_within_the_folder_is_hidden(tmp_path:
 def test_a_root_behind_a_link_gives_real_paths(tmp_path: Path) -> None:
     real = put(tmp_path / "real/.env")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert find_hidden(str(tmp_path / "link")) == (str(real.resolve()),)
+    assert search(str(tmp_path / "link")).hidden == (str(real.resolve()),)
 
 
 def test_a_search_that_ends_early_says_so_and_has_seen_the_top(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_a_folder_with_exactly_as_many_entries_is_seen_whole(tmp_path: Path) -> 
 
 
 def test_what_is_no_folder_hides_nothing(tmp_path: Path) -> None:
-    assert find_hidden(str(tmp_path / "missing")) == ()
-    assert find_hidden(str(put(tmp_path / "file"))) == ()
+    assert search(str(tmp_path / "missing")).hidden == ()
+    assert search(str(put(tmp_path / "file"))).hidden == ()
 
 
 @given(
@@ -185,7 +185,7 @@ def test_no_credential_stays_readable_and_nothing_else_is_hidden(trees: list[lis
             path = root.joinpath(*parts[:6])
             if not any(p.is_file() for p in (path, *path.parents)) and not path.exists():
                 put(path)
-        hidden = find_hidden(base)
+        hidden = search(base).hidden
         assert list(hidden) == sorted(hidden, key=lambda path: path.split("/"))
         for file in (path for path in root.rglob("*") if path.is_file()):
             parents = file.relative_to(root).parts[:-1]
