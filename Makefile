@@ -29,7 +29,8 @@ demo: .venv/.setup-base ## Set up and run the tour
 
 test: lint ## Set up, check everything and run every test
 	coverage erase
-	coverage run -m pytest $(PYTEST_ARGS) $(RETRY)
+	coverage run -m pytest -n 2 --dist loadfile -m 'not alone' $(PYTEST_ARGS) $(RETRY)
+	coverage run -m pytest -m alone $(PYTEST_ARGS) $(RETRY)
 	coverage combine --quiet
 	coverage report
 	coverage report --include='core/kowalski/documents/*' --fail-under=100

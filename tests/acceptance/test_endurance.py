@@ -19,7 +19,10 @@ RUNS = 2000
 WARM_UP = 200
 GROWTH_BYTES = 5 * 1024 * 1024
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts in Linux's /proc")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(sys.platform != "linux", reason="counts in Linux's /proc"),
+]
 
 
 def requests(number: int) -> RunRequest:

@@ -72,6 +72,7 @@ def wait_until_gone(marker: str) -> None:
         assert time.monotonic() < deadline, f"{left} outlived their owner"
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in Linux's /proc")
 @pytest.mark.parametrize("victim", ["client", "agent"])
 def test_no_process_is_left_a_second_after_a_kill_and_the_journal_tells_the_truth(

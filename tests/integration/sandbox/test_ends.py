@@ -22,7 +22,7 @@ from kowalski.execution.sandbox.process import ExitStatus
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.mechanism import Mechanism
 
-MARK = "86399.25"
+MARK = f"86399.{os.getpid()}"
 """An argument of `sleep` by which the tests' own processes are told from others."""
 
 DAEMON = f"""
