@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import sys
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
@@ -10,6 +12,9 @@ from kowalski.errors import ServerUnavailable
 
 if TYPE_CHECKING:
     from kowalski.inference.completions.endpoint import Endpoint
+
+
+_NO_ROUTE: Final = re.compile(r"No route to host|\[Errno 65\]")
 
 
 def unreachable(endpoint: Endpoint, error: httpx2.RequestError) -> ServerUnavailable:
@@ -39,4 +44,9 @@ def _no_connection(where: str, said: str) -> str:
         return f"{where} has a certificate that this computer does not trust: {said}."
     if "SSL" in said:
         return f"{where} does not speak TLS ({said}). Try http:// in its URL."
+    if sys.platform == "darwin" and _NO_ROUTE.search(said):
+        return (
+            f"{where} cannot be reached: {said}. macOS may be keeping this terminal from the local "
+            "network: allow it under System Settings, Privacy & Security, Local Network."
+        )
     return f"{where} cannot be reached: {said}. Is the server running, and its URL right?"
