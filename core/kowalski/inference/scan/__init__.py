@@ -1,0 +1,1 @@
+"""Looking for servers of language models in this network, once its owner agreed."""
