@@ -325,14 +325,14 @@ class Engine:
         """The servers of language models, asked now what they have."""
         return await self._link.ask(ListServers())
 
-    async def add_server(self, entry: ServerEntry) -> ServerInfo:
-        """Know a server from now on.
+    async def add_server(self, entry: ServerEntry, key: str | None = None) -> ServerInfo:
+        """Know a server from now on. A `key` is kept in the system's keyring, or else in a file.
 
         Raises:
             InvalidSettings: it is none, or its key is not to be had.
             InvalidRequest: there is one of that name.
         """
-        return await self._link.ask(AddServer(entry))
+        return await self._link.ask(AddServer(entry, key))
 
     async def remove_server(self, name: str) -> None:
         """Forget a server that was added.

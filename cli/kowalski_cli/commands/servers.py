@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
+from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidRequest
 from kowalski.model.server import ServerEntry
 from kowalski_cli import exit_codes
@@ -28,10 +29,12 @@ def declare(parser: ArgumentParser) -> None:
         "action",
         nargs="?",
         default="list",
-        choices=("list", "add", "remove"),
+        choices=("list", "add", "remove", "scan"),
         help="what to do (default: list)",
     )
-    parser.add_argument("name", nargs="?", help="what you call the server")
+    parser.add_argument(
+        "name", nargs="?", help="what you call the server; for scan, the network (default: yours)"
+    )
     parser.add_argument("url", nargs="*", help="where it is; for exo, any of its nodes")
     parser.add_argument(
         "--kind", choices=("exo", "openai"), default="openai", help="(default: openai)"
@@ -39,6 +42,11 @@ def declare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--key-env", metavar="KOWALSKI_X", help="the environment variable that holds its key"
     )
+    parser.add_argument(
+        "--key", action="store_true", help="ask for its key, and keep it in the system's keyring"
+    )
+    parser.add_argument("--yes", action="store_true", help="scan without asking whether to")
+    parser.add_argument("--add", action="store_true", help="add all that a scan finds")
     with_json(parser)
     with_examples(
         parser,
@@ -47,11 +55,23 @@ def declare(parser: ArgumentParser) -> None:
         ("kowalski servers add rack http://127.0.0.1:52416 --kind exo", "an exo cluster"),
         ("kowalski servers remove mini", "forget one"),
         ("kowalski servers remove rack", "and another"),
+        ("kowalski servers scan 127.0.0.2 --yes", "who serves models in a network of yours"),
     )
 
 
 def perform(arguments: Namespace) -> int:
-    """List servers, add one or forget one."""
+    """List servers, add one, forget one, or look for some."""
+    if arguments.action == "scan":
+        # It needs what asks servers, and no other command does.
+        from kowalski_cli.server_scan import scan_servers
+
+        _check_alone(arguments, named=False)
+        scan_servers(
+            arguments.name, consents=arguments.yes, adds=arguments.add, as_json=arguments.json
+        )
+        return exit_codes.OK
+    if arguments.yes or arguments.add:
+        raise InvalidRequest("--yes and --add belong to: kowalski servers scan")
     if arguments.action == "list":
         _check_alone(arguments, named=arguments.name is not None)
         _list(talk(_ask_servers), as_json=arguments.json)
@@ -69,7 +89,7 @@ def perform(arguments: Namespace) -> int:
 
 
 def _check_alone(arguments: Namespace, *, named: bool) -> None:
-    if named or arguments.url or arguments.key_env:
+    if named or arguments.url or arguments.key_env or arguments.key:
         raise InvalidRequest(
             "Only `add` takes more: kowalski servers add NAME URL. The list takes no name."
         )
@@ -86,12 +106,30 @@ def _add(arguments: Namespace) -> None:
         urls=tuple(arguments.url),
         key_from=arguments.key_env,
     )
-    server = talk(lambda engine: engine.add_server(entry))
+    if arguments.key and arguments.key_env:
+        raise InvalidRequest("Either --key, or --key-env with a variable: not both.")
+    key = _typed_key(entry.name) if arguments.key else None
+    server = talk(lambda engine: engine.add_server(entry, key))
     models = ", ".join(one_line(model.name) for model in server.models) or "no models"
     text = f"The server {server.name} is known from now on."
     _say(server, text if server.problem else f"{text} It has {models}.", as_json=arguments.json)
+    if server.key_from == "file":
+        note(
+            f"Its key is in {Places.find().keys_file}, which only you may read: this system has no "
+            "keyring, or kowalski-rlm[keyring] is not installed."
+        )
     if server.problem:
         note(f"It does not answer now: {one_line(server.problem)}")
+
+
+def _typed_key(name: str) -> str:
+    """The key as a person types it, unseen, or as a line of stdin has it."""
+    if sys.stdin.isatty():
+        # Only here, where somebody waits for it.
+        from getpass import getpass
+
+        return getpass(f"The key of {one_line(name)}: ")
+    return sys.stdin.readline()
 
 
 async def _ask_servers(engine: Engine) -> tuple[ServerInfo, ...]:

@@ -21,7 +21,8 @@ class ServerEntry:
     Attributes:
         name: what people call it; unique.
         urls: of an OpenAI-compatible server its address; of an exo cluster those of any nodes.
-        key_from: the environment variable that holds its key; None for a server without one.
+        key_from: the environment variable that holds its key, or `keyring` or `file` for one that
+            was given; None for a server without one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ServerInfo:
 
     Attributes:
         source: how it is known: `settings`, `environment`, or `found` on this host.
+        key_from: as in its entry.
         problem: why it cannot be asked now; None where it can.
         slots, busy, waiting: calls that it takes at once, that it is at, and that wait for it.
     """
@@ -44,6 +46,7 @@ class ServerInfo:
     kind: ServerKind
     urls: tuple[str, ...]
     source: str
+    key_from: str | None = None
     problem: str | None = None
     slots: int = 0
     busy: int = 0

@@ -147,3 +147,33 @@ def test_what_makes_no_sense_is_refused(shell: Shell, words: tuple[str, ...], sa
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_scan_asks_nobody_without_consent(shell: Shell) -> None:
+    done = shell.kowalski("servers", "scan", "127.0.0.1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "1 addresses in 127.0.0.1/32" in done.stderr
+    assert "--yes" in done.stderr
+
+
+def test_a_scan_that_finds_nobody_says_what_servers_need(shell: Shell) -> None:
+    done = shell.kowalski("servers", "scan", "127.0.0.2", "--yes")
+
+    assert done.returncode == 0
+    assert "OLLAMA_HOST" in done.stdout
+
+
+def test_a_key_is_taken_from_stdin_and_shown_to_nobody_but_the_server(
+    shell: Shell, serving: Any
+) -> None:
+    server: CompletionServer = serving()
+
+    added = shell.kowalski("servers", "add", "mine", server.url, "--key", stdin="s3cret-key\n")
+    listed = shell.kowalski("servers", "--json")
+    shell.kowalski("servers", "remove", "mine")
+
+    assert added.returncode == 0
+    assert json.loads(listed.stdout)[0]["key_from"] in ("file", "keyring")
+    assert "s3cret" not in added.stdout + added.stderr + listed.stdout
+    assert server.heard[-1].headers["authorization"] == "Bearer s3cret-key"

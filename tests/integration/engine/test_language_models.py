@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import anyio
+import keyring
 import pytest
+from keyring.backends import fail
 
 from doubles.completion_server import (
     CHAT,
@@ -31,7 +33,7 @@ from kowalski.model.server import ServerEntry
 from kowalski.settings.model import InferenceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from doubles.completion_server import CompletionServer, Reply, Wire
@@ -288,12 +290,58 @@ async def test_a_key_reaches_its_server_and_no_file(places: Places) -> None:
     assert "KOWALSKI_STUDIO_KEY" in (listed.problem or "")
 
 
+@pytest.fixture
+def no_keyring() -> Iterator[None]:
+    """Never write into that of whoever runs the tests."""
+    before = keyring.get_keyring()
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
+    yield
+    keyring.set_keyring(before)
+
+
+@pytest.mark.usefixtures("no_keyring")
+async def test_a_key_that_was_given_is_kept_for_later_agents_and_goes_with_its_server(
+    places: Places,
+) -> None:
+    async with completion_server(serving(GREETING)) as server:
+        entry = ServerEntry(name="studio", kind="openai", urls=(server.url,))
+        async with Servers(places, InferenceSettings(discover=False), {}) as servers:
+            added = await servers.add(entry, "s3cret-key\n")
+        async with Servers(places, InferenceSettings(discover=False), {}) as servers:
+            await servers.list()
+            assert server.heard[-1].headers["authorization"] == "Bearer s3cret-key"
+            await servers.remove("studio")
+    assert added.key_from == "file"
+    assert "s3cret" not in places.servers_file.read_text()
+    assert "s3cret" not in places.keys_file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        (ServerEntry(name="a", kind="openai", urls=("http://h",)), "two words"),
+        (ServerEntry(name="a", kind="openai", urls=("http://h",)), "\n"),
+        (ServerEntry(name="a", kind="openai", urls=("ftp://h",)), "s3cret"),
+        (ServerEntry(name="a", kind="exo", urls=("http://h",)), "s3cret"),
+    ],
+)
+async def test_a_key_of_a_server_that_is_refused_is_not_kept(
+    places: Places, entry: ServerEntry, key: str
+) -> None:
+    async with Servers(places, InferenceSettings(discover=False), {}) as servers:
+        with pytest.raises(InvalidSettings) as refused:
+            await servers.add(entry, key)
+    assert "s3cret" not in str(refused.value)
+    assert not places.keys_file.exists() or "s3cret" not in places.keys_file.read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
         ("[a]\nkind = 'grpc'\nurls = ['http://h']", "kind"),
         ("[a]\nurls = 'http://h'", "list of URLs"),
-        ("[a]\nurls = ['http://h']\nkey = 'x'", "no such key"),
+        ("[a]\nurls = ['http://h']\nkey = 's3cret'", "never here"),
+        ("[a]\nurls = ['http://h']\npassword = 'x'", "no such key"),
         ("a = 1", "under \\[a\\]"),
         ("['a b']\nurls = ['http://h']", "no name"),
     ],

@@ -34,8 +34,7 @@ def test_the_xdg_folders_are_used_where_they_are_named(tmp_path: Path) -> None:
     assert places.grants_file == Path("/c/kowalski/grants.toml")
     for own in (places.lock_file, places.log_file, places.journal_file):
         assert own.parent == Path("/s/kowalski")
-    for folder in (places.blobs_dir, places.output_dir):
-        assert folder.parent == Path("/s/kowalski")
+    assert places.blobs_dir.parent == Path("/s/kowalski")
 
 
 def test_without_them_or_with_relative_ones_the_usual_folders_are(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ class Places:
         return self.config_dir / "servers.toml"
 
     @property
+    def keys_file(self) -> Path:
+        """The keys of those servers, where the system has no keyring for them."""
+        return self.config_dir / "keys.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one agent that owns the state."""
         return self.state_dir / "agent.lock"
@@ -95,11 +100,6 @@ class Places:
     def blobs_dir(self) -> Path:
         """Bytes by their content."""
         return self.state_dir / "blobs"
-
-    @property
-    def output_dir(self) -> Path:
-        """Whole outputs of runs."""
-        return self.state_dir / "output"
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -12,15 +12,19 @@ from kowalski.settings.ownership import make_folder, write_file
 from kowalski.settings.toml_file import TomlFile, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 KEY_PREFIX: Final = "KOWALSKI_"
 """With what the name of a variable that holds a key begins: the agent is given no others."""
 
+KEY_PLACES: Final = ("keyring", "file")
+"""Where else a key may be; what `key_from` of an entry says then."""
+
 _HEADER: Final = """\
 # Servers of language models, as `kowalski servers` writes them. Keys are never stored here:
-# `key_env` names the environment variable that has one.
+# `key_env` names the environment variable that has one; `key` says that it is in the system's
+# keyring, or in the file beside this one.
 """
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE: Final = re.compile(KEY_PREFIX + r"[A-Z0-9_]+")
@@ -55,24 +59,6 @@ class ServersFile:
             raise InvalidSettings(f"{self._path} cannot be written: {error.strerror}.") from error
 
 
-def key_of(entry: ServerEntry, environ: Mapping[str, str]) -> str | None:
-    """The key of a server, None for one without.
-
-    Raises:
-        InvalidSettings: the variable that should have it is not set.
-    """
-    if entry.key_from is None:
-        return None
-    key = environ.get(entry.key_from, "").strip()
-    if not key:
-        raise InvalidSettings(
-            f"The key of the server {entry.name} should be in the environment variable "
-            f"{entry.key_from}, which the agent does not have. Set it where you start Kowalski, "
-            "then: kowalski agent stop"
-        )
-    return key
-
-
 def check_entry(entry: ServerEntry, place: str = "") -> None:
     """Whether an entry makes sense.
 
@@ -90,7 +76,8 @@ def check_entry(entry: ServerEntry, place: str = "") -> None:
         raise InvalidSettings(
             f"{at}an OpenAI-compatible server has one URL, and an exo cluster one or more."
         )
-    if entry.key_from is not None and not _VARIABLE.fullmatch(entry.key_from):
+    named = entry.key_from is not None and entry.key_from not in KEY_PLACES
+    if named and not _VARIABLE.fullmatch(entry.key_from or ""):
         raise InvalidSettings(
             f"{at}{entry.key_from!r} cannot hold a key: the name of its variable must begin with "
             f"{KEY_PREFIX}, for the agent is given no others. Example: {KEY_PREFIX}STUDIO_KEY"
@@ -110,7 +97,7 @@ def _parsed(file: TomlFile) -> tuple[ServerEntry, ...]:
             name=name,
             kind=table.get("kind", "openai"),
             urls=tuple(table.get("urls", ())),
-            key_from=table.get("key_env"),
+            key_from=table.get("key_env") or table.get("key"),
         )
         check_entry(entry, file.place(name))
         entries.append(entry)
@@ -121,11 +108,16 @@ def _check_value(place: str, key: str, value: Any) -> None:
     if key == "urls":
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise InvalidSettings(f"{place}: expected is a list of URLs.")
+    elif key == "key":
+        if value not in KEY_PLACES:
+            raise InvalidSettings(f"{place}: a key is in the keyring or a file, never here.")
     elif key in ("kind", "key_env"):
         if not isinstance(value, str):
             raise InvalidSettings(f"{place}: expected is a text.")
     else:
-        raise InvalidSettings(f"{place}: there is no such key; there are kind, urls and key_env.")
+        raise InvalidSettings(
+            f"{place}: there is no such key; there are kind, urls, key_env and key."
+        )
 
 
 def _formatted(entry: ServerEntry) -> str:
@@ -137,5 +129,6 @@ def _formatted(entry: ServerEntry) -> str:
         f"urls = [{urls}]",
     ]
     if entry.key_from is not None:
-        lines.append(f"key_env = {json.dumps(entry.key_from)}")
+        name = "key" if entry.key_from in KEY_PLACES else "key_env"
+        lines.append(f"{name} = {json.dumps(entry.key_from)}")
     return "\n".join(lines) + "\n"

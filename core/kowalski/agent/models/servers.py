@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
 from kowalski.agent.background import Background
-from kowalski.agent.home.servers_file import ServersFile, check_entry, key_of
+from kowalski.agent.home.servers_file import ServersFile, check_entry
 from kowalski.agent.models.local_servers import USUAL, listening
+from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
-from kowalski.inference.completions.endpoint import ApiKey
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.inference.pool.pool import Pool
@@ -70,6 +70,7 @@ class Servers:
         self._file = ServersFile(places.servers_file)
         self._settings = settings
         self._environ = environ
+        self._keys = ServerKeys(places.keys_file, environ)
         self._known: dict[str, _Known] = {}
         self._changing = anyio.Lock()
         self._looked_at = float("-inf")
@@ -135,6 +136,7 @@ class Servers:
                     kind=known.entry.kind,
                     urls=known.entry.urls,
                     source=known.source,
+                    key_from=known.entry.key_from,
                     problem=known.problem or problems.get(name),
                     slots=score.slots if score else 0,
                     busy=score.busy if score else 0,
@@ -144,15 +146,18 @@ class Servers:
             )
         return tuple(listed)
 
-    async def add(self, entry: ServerEntry) -> ServerInfo:
-        """Know a server from now on.
+    async def add(self, entry: ServerEntry, key: str | None = None) -> ServerInfo:
+        """Know a server from now on. A `key` is kept in the system's keyring, or in a file.
 
         Raises:
             InvalidSettings: it is none, or its key is not to be had.
             InvalidRequest: there is one of that name.
         """
+        if key is not None:
+            entry = replace(entry, key_from="file")
         check_entry(entry)
-        key_of(entry, self._environ)
+        if key is None:
+            await self._keys.find(entry)
         async with self._changing:
             there = self._known.get(entry.name)
             if there is not None and there.source != "found":
@@ -162,9 +167,13 @@ class Servers:
                 )
             if there is not None:
                 await self._close(entry.name)
+            if key is not None:
+                entry = await self._keys.keep(entry, key)
             await self._open(entry, "settings")
             if (problem := self._known[entry.name].problem) is not None:
                 del self._known[entry.name]
+                if key is not None:
+                    await self._keys.forget(entry)
                 raise InvalidSettings(problem)
             self._store()
         return next(one for one in await self.list() if one.name == entry.name)
@@ -190,6 +199,7 @@ class Servers:
                     f"The server {name} was found on this host: it goes when it is stopped. To "
                     "look for none, set discover = false under [inference] in the settings."
                 )
+            await self._keys.forget(known.entry)
             await self._close(name)
             self._store()
 
@@ -224,7 +234,7 @@ class Servers:
         self, known: _Known, only_if_real: bool, *, task_status: TaskStatus[None]
     ) -> None:
         try:
-            async with self._server(known.entry) as server:
+            async with await self._server(known.entry) as server:
                 if only_if_real:
                     await server.models()
                 self.pool.add(server)
@@ -238,12 +248,10 @@ class Servers:
             self.pool.remove(known.entry.name)
             known.problem = f"Its client failed: {error!r}. Remove the server and add it again."
 
-    def _server(self, entry: ServerEntry) -> Any:
+    async def _server(self, entry: ServerEntry) -> Any:
         if entry.kind == "exo":
             return ExoCluster(entry.urls, name=entry.name)
-        secret = key_of(entry, self._environ)
-        where = f"the environment variable {entry.key_from}"
-        key = ApiKey(secret, where) if secret is not None else None
+        key = await self._keys.find(entry)
         return OpenAIServer(entry.urls[0], name=entry.name, api_key=key)
 
 

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
-_KEPT: Final = ("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME")
+_KEPT: Final = (
+    "HOME",
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "USER",
+    "LOGNAME",
+    "DBUS_SESSION_BUS_ADDRESS",
+)
 
 
 async def connect(places: Places, principal: str, notice: Callable[[str], None]) -> Connection:

@@ -75,7 +75,7 @@ class ModelDesk:
         return await (await self._agent.models.servers()).list()
 
     async def _add_server(self, message: AddServer) -> ServerInfo:
-        return await (await self._agent.models.servers()).add(message.entry)
+        return await (await self._agent.models.servers()).add(message.entry, message.key)
 
     async def _remove_server(self, message: RemoveServer) -> None:
         await (await self._agent.models.servers()).remove(message.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from kowalski.agent.service.message import Message
@@ -83,6 +83,7 @@ class AddServer(Message[ServerInfo]):
     """Know a server from now on; the file of servers keeps it."""
 
     entry: ServerEntry
+    key: str | None = field(default=None, repr=False)
     op: Literal["add_server"] = "add_server"
     answer: ClassVar[Any] = ServerInfo
 
