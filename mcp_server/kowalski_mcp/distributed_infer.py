@@ -11,6 +11,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from kowalski.errors import InvalidRequest
 from kowalski.model.chat import ChatMessage, ChatRequest
 from kowalski_mcp.batch import FollowedBatch
+from kowalski_mcp.client import requester
 from kowalski_mcp.inference import Inference
 from kowalski_mcp.prompt_arguments import (
     PLACE,
@@ -24,6 +25,7 @@ from kowalski_mcp.prompt_arguments import (
     Temperature,
     Template,
 )
+from kowalski_mcp.prompt_inputs import lines_of
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
 
@@ -55,6 +57,9 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
         run_id for wait or cancel. Long results are cut; read_output has them whole.
         """
         before = () if system is None else (ChatMessage("system", system),)
+        engine = await scope.engine.get()
+        if template is not None and isinstance(inputs, str):
+            inputs = await lines_of(inputs, engine, scope, requester(ctx))
         asked = _prompts(prompts, template, inputs)
         requests = (
             ChatRequest(
@@ -68,7 +73,6 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
             for prompt in asked
         )
         until_s = anyio.current_time() + scope.answer_after_s
-        engine = await scope.engine.get()
         async with engine.infer_batch(requests) as batch:
             followed = FollowedBatch(engine, batch.run.id, batch.count)
             result = await followed.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
@@ -87,7 +91,7 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
 
 
 def _prompts(
-    prompts: Sequence[str] | None, template: str | None, inputs: Sequence[str] | None
+    prompts: Sequence[str] | None, template: str | None, inputs: Sequence[str] | str | None
 ) -> Sequence[str]:
     if prompts is not None and template is None and inputs is None:
         return prompts

@@ -28,8 +28,13 @@ Template = Annotated[
     Field(description=f"Instead of prompts: a prompt with {PLACE} in it, asked for each input."),
 ]
 Inputs = Annotated[
-    list[str],
-    Field(min_length=1, max_length=10_000, description="The texts that go into template."),
+    list[str] | Annotated[str, Plain],
+    Field(
+        min_length=1,
+        max_length=10_000,
+        description="What goes into template: texts; or a file's path or a run's handle, whose "
+        "lines they are.",
+    ),
 ]
 Model = Annotated[
     str,

@@ -88,14 +88,19 @@ class ExactTool(Tool):
 def _slim(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema without what no model needs.
 
-    That is generated titles, null for a default, and null where a field may as well be left out.
+    That is generated titles, what a whole object is besides its fields, null for a default, and
+    null where a field may as well be left out.
     """
     if len(choice := _real_choices(schema)) == 1:
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         return _slim(choice[0] | rest)
     slim: dict[str, Any] = {}
     for key, value in schema.items():
-        if (key == "title" and isinstance(value, str)) or (key == "default" and value is None):
+        if isinstance(value, str) and (
+            key == "title" or (key == "description" and "properties" in schema)
+        ):
+            continue
+        if key == "default" and value is None:
             continue
         if isinstance(value, dict):
             slim[key] = _slim(value)

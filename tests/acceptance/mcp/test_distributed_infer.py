@@ -151,6 +151,37 @@ async def test_a_template_is_asked_for_each_input(client: Client) -> None:
     ]
 
 
+async def test_inputs_may_be_the_lines_of_a_file(client: Client, folder: Path) -> None:
+    (folder / "a b.txt").write_text("red\n\n  \nlight green\r\nblau ö")
+    answer = await tool(client, "distributed_infer", template="<{input}>", inputs="a b.txt")
+
+    assert [one["text"] for one in answer["results"]] == ["<red>!", "<light green>!", "<blau ö>!"]
+
+
+async def test_inputs_may_be_the_lines_that_a_run_printed(client: Client) -> None:
+    code = "for number in range(3): print(f'item {number}')"
+    ran = await tool(client, "execute_code", code=code, language="python")
+    answer = await tool(client, "distributed_infer", template="Say {input}", inputs=ran["handle"])
+
+    assert [one["text"] for one in answer["results"]] == [f"Say item {n}!" for n in range(3)]
+
+
+async def test_inputs_are_read_with_no_more_rights_than_code_has(
+    client: Client, folder: Path, tmp_path: Path, models: Models
+) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("s3cret")
+    (folder / ".env").write_text("KEY=s3cret")
+    (folder / "link.txt").symlink_to(outside)
+    asked = len(models.asked)
+    for path in (str(outside), "../outside.txt", ".env", "link.txt", "none.txt", "$(id)"):
+        answer = await tool(client, "distributed_infer", template="{input}", inputs=path)
+        assert answer.is_error, path
+        assert "s3cret" not in answer.text
+    (folder / ".env").unlink()
+    assert len(models.asked) == asked
+
+
 async def test_what_is_asked_reaches_the_model(client: Client, models: Models) -> None:
     schema = {"type": "string"}
     await infer(
@@ -309,6 +340,9 @@ async def test_a_batch_ends_with_the_connection(
         ({"template": "{input}"}, "together with inputs"),
         ({"inputs": ["a"]}, "together with inputs"),
         ({"template": "no place", "inputs": ["a"]}, "{input}"),
+        ({"inputs": "lines.txt"}, "together with inputs"),
+        ({"template": "{input}", "inputs": "none.txt"}, "No such file"),
+        ({"template": "{input}", "inputs": "/dev/null"}, "no lines"),
         ({"prompts": []}, "prompts"),
         ({"prompts": "one"}, "prompts"),
         ({"prompts": ["a"] * 10_001}, "prompts"),
