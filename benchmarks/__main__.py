@@ -19,6 +19,7 @@ from benchmarks import (
     infer,
     mcp_call,
     mcp_start,
+    node_death,
     output_flood,
     peers,
     sessions,
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Outcome]]] = {
     "infer_call": infer.call,
     "infer_batch": infer.batch,
     "infer_memory": infer.memory,
+    "node_death": node_death.measure,
     "peers": peers.measure,
 }
 RESULTS = Path(__file__).with_name("results")

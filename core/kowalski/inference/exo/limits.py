@@ -29,9 +29,9 @@ class ExoLimits:
     """
 
     request_s: float = 3.0
-    stale_s: float = 15.0
+    stale_s: float = 12.0
     identity_s: float = 5.0
-    silence_s: float = 10.0
+    silence_s: float = 8.0
     quiet_s: float = 2.0
     poll_s: float = 2.0
     cancel_s: float = 2.0
