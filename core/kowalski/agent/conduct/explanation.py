@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kowalski.agent.conduct.exhaustion import exhaustion_hint
 from kowalski.agent.conduct.misplaced_module import misplaced_module
 from kowalski.agent.home.grants import allow_command
 from kowalski.execution.rights import Rights
@@ -62,7 +63,7 @@ def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
                 "A session sees the folder as it did when it began."
             )
         return f"{scratch}. To let code change this folder: {_allow(workspace.root, write=True)}"
-    return None
+    return exhaustion_hint(error, stderr, admitted.limits)
 
 
 def _allow(root: str, *, net: bool = False, write: bool = False) -> str:
