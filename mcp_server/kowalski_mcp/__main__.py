@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="let code change the folder, if the owner has granted it: kowalski allow DIR --write",
     )
     parser.add_argument(
-        "--no-network",
+        "--no-net",
         dest="network",
         action="store_false",
         help="no network, even where the owner of this device has granted it",

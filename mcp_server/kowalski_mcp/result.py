@@ -128,7 +128,7 @@ def _finished(result: RunResult, notes: tuple[str, ...]) -> Execution:
         sandbox=result.sandbox,
         session_id=result.session,
         fresh=result.fresh if result.session is not None else None,
-        duration_ms=round(result.duration_ms, 1),
+        duration_ms=None if result.status == "interrupted" else round(result.duration_ms, 1),
         truncated=result.truncated or fitted != texts,
         handle=result.run_id,
         notes=_sentences(notes),

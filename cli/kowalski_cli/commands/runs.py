@@ -94,8 +94,15 @@ def _list(runs: tuple[RunRecord, ...], *, as_json: bool) -> None:
     screen.lines(table(columns, rows, style, screen.width))
 
 
+def _took(finished: Finished | None) -> str | None:
+    """How long a run took; nobody knows it of one that its agent did not see the end of."""
+    if finished is None or finished.status == "interrupted":
+        return None
+    return duration(finished.duration_ms / 1000)
+
+
 def _row(run: RunRecord, now: float) -> tuple[str, ...]:
-    took = duration(run.finished.duration_ms / 1000) if run.finished else ""
+    took = _took(run.finished) or ""
     document = f"{Path(run.document).name}: " if run.document else ""
     return (
         run.run_id[:_SHORT_ID],
@@ -148,7 +155,7 @@ def _told(record: RunRecord, style: Style) -> list[str]:
             ("ended", _painted(style, record.status) + (_how(finished) if finished else "")),
             ("by", one_line(record.requester)),
             ("when", moment(record.queued_at)),
-            ("took", duration(finished.duration_ms / 1000) if finished else None),
+            ("took", _took(finished)),
             ("where", record.device + (f", sandbox {finished.sandbox}" if finished else "")),
             ("session", record.session and one_line(record.session)),
             ("folder", record.workspace and one_line(record.workspace)),

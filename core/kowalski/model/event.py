@@ -113,6 +113,7 @@ class Finished:
         exit_code: of the program; None where a signal ended it or where it never ran.
         signal: the name of the signal that ended it, such as `SIGKILL`.
         value: the last expression as a notebook shows it.
+        duration_ms: of its execution; 0 where it was interrupted, and nobody knows.
         peak_memory_bytes: of all its processes together, as sampled.
         fresh: as in `Started`: nothing of earlier runs was there.
         session_alive: whether the session's state can still be used.

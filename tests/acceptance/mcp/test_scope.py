@@ -150,7 +150,7 @@ def test_a_flag_takes_the_network_away_that_the_owner_granted(
             return call(wire, f"exec 3<>/dev/tcp/127.0.0.1/{port}")["status"]
 
     assert connecting() == "ok"
-    assert connecting("--no-network") == "failed"
+    assert connecting("--no-net") == "failed"
 
 
 async def test_a_new_agent_is_found_and_lost_state_is_told(
