@@ -111,6 +111,9 @@ base)
     ;;
 all)
     has ps || install "The tests look for processes with ps." procps
+    if has apt-get; then
+        { has zsh && has fish; } || install "The tests press TAB in every shell." zsh fish
+    fi
     sync
     ensure_node
     ensure_clients

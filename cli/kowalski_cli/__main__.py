@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says. Returns the exit code."""
     words = sys.argv[1:] if words is None else words
+    if "_ARGCOMPLETE" in os.environ:
+        # A shell asks; nobody ran a command.
+        from kowalski_cli.completion import complete
+
+        complete()
     try:
         code = _command(words)
         sys.stdout.flush()
@@ -81,7 +87,7 @@ def _help() -> str:
         "usage: kowalski COMMAND [ARGUMENTS]",
     ]
     for group, commands in GROUPS.items():
-        lines += ["", f"{group}:", *(f"  {name:<10}{text}" for name, text in commands.items())]
+        lines += ["", f"{group}:", *(f"  {name:<11}{text}" for name, text in commands.items())]
     lines += [
         "",
         "`kowalski COMMAND --help` tells more, with examples. `kowalski --version` names this one.",

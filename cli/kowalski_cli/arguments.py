@@ -48,13 +48,18 @@ class _Formatter(RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=24, width=80)
 
 
-def parse(name: str, command: Command, words: Sequence[str]) -> Namespace | int:
-    """What `words` say to a command; an exit code where they asked for help or made no sense."""
+def parser_of(name: str, command: Command) -> Parser:
+    """What reads the arguments of a command."""
     parser = Parser(prog=f"kowalski {name}", description=SUMMARIES[name] + ".")
     command.declare(parser)
     parser.usage = parser.short_usage()
+    return parser
+
+
+def parse(name: str, command: Command, words: Sequence[str]) -> Namespace | int:
+    """What `words` say to a command; an exit code where they asked for help or made no sense."""
     try:
-        return parser.parse_args(words)
+        return parser_of(name, command).parse_args(words)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exit_codes.MISUSED
 

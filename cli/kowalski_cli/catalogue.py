@@ -46,6 +46,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "doctor": "Check languages and sandbox, and say what to do",
         "agent": "Look at the agent, start or stop it",
         "config": "Show the settings in force and where each comes from",
+        "completion": "Let bash, zsh or fish complete what you type",
     },
     "Assistants": {
         "mcp": "Serve an assistant over MCP (stdio)",

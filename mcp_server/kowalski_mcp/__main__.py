@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until the client goes. Exits with 2 for flags or a folder that cannot be used."""
     parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        # A shell asks what could be typed.
+        import argcomplete
+
+        argcomplete.autocomplete(parser, always_complete_options=False)
     arguments = parser.parse_args(argv)
     # What the flags do not need is imported after them: half a second.
     from kowalski.errors import KowalskiError
