@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 RETRY := $(if $(CI),|| coverage run -m pytest --last-failed --last-failed-no-failures none)
 SETUP_INPUTS := scripts/setup.sh pyproject.toml uv.lock
 
-.PHONY: help demo test bench lint format clean setup
+.PHONY: help demo test bench bundle lint format clean setup
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
@@ -47,6 +47,9 @@ format: setup ## Write the code in the project's format
 
 bench: setup ## Measure, side by side with the baselines
 	uv run --no-sync python -m benchmarks
+
+bundle: setup ## Make dist/kowalski.mcpb, which Claude Desktop installs with a double click
+	bash scripts/bundle.sh
 
 clean: ## Remove what make and the tests have written
 	rm -rf .venv .make dist build .coverage .coverage.* tests/clients/node_modules
