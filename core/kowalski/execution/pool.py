@@ -64,7 +64,10 @@ class Pool:
         return sum(len(shelf.ready) for shelf in self._shelves.values())
 
     async def take(self, kind: Kind) -> tuple[Workbench, Kernel]:
-        """A workbench with a kernel that has run nothing; the caller closes it.
+        """A workbench with a kernel that has run nothing; the caller closes it, and then refills.
+
+        Making another takes the processor from the run that took this one, so it waits for that
+        run's end while one more stands ready.
 
         Raises:
             SandboxUnavailable: none can be made.
@@ -82,7 +85,8 @@ class Pool:
         if taken is None:
             taken = await self._make(kind)
         self._drop_surplus()
-        self.refill(kind)
+        if not shelf.ready and not shelf.making:
+            self.refill(kind)
         return taken
 
     def refill(self, kind: Kind) -> None:

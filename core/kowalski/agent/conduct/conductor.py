@@ -146,6 +146,7 @@ class Conductor:
                     yield workbench, kernel, False
                 finally:
                     await workbench.close()
+                    self._pool.refill(kind)
             return
         session = await self._sessions.join(request.session, admitted.spec, self._session_lease())
         async with self._turn(session), self._slots.hold(self.lease.principal) as self._slot:
