@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -330,13 +330,17 @@ class Engine:
         """How servers would be chosen from for a prompt to `model` now, the best first.
 
         Raises:
-            NoServerAvailable, ModelUnavailable: as `complete`.
+            NoServerAvailable, ModelUnavailable: none is, or it is not clear which model is meant.
         """
         return await self._link.ask(Explain(model))
 
     @asynccontextmanager
     async def place(self, request: PlacementRequest) -> AsyncIterator[Placing]:
-        """Load a model on a cluster. Leaving the block before it is ready withdraws it."""
+        """Load a model on a cluster. Leaving the block before it is ready withdraws it.
+
+        Raises:
+            InvalidRequest, NoServerAvailable: no such cluster. `Placing.steps` raises all else.
+        """
         opened = await self._link.ask(OpenPlacement(request))
         placing = Placing(self._link, opened.placement_id)
         try:
@@ -350,8 +354,7 @@ class Engine:
         """Take a model, or one instance of it, out of a cluster's memory.
 
         Raises:
-            Busy: it is at requests, and not `force`.
-            InvalidRequest, ModelUnavailable, ServerUnavailable: it cannot be done, and why.
+            Busy, InvalidRequest, ModelUnavailable, ServerUnavailable: it was not done, and why.
         """
         return await self._link.ask(RemoveModel(request))
 
@@ -382,11 +385,9 @@ class Engine:
 
     async def stop_agent(self) -> None:
         """End the agent with all its runs and sessions."""
-        try:
+        # It may go before it can answer.
+        with suppress(AgentUnavailable):
             await self._link.ask(StopAgent())
-        except AgentUnavailable:
-            # It went before it could answer.
-            return
 
     def _completed(self, request: RunRequest) -> RunRequest:
         """The request with what only this process knows."""

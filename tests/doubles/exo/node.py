@@ -143,10 +143,13 @@ class ExoNode:
         match question.method, parts:
             case "POST", ["place_instance"]:
                 await self._place(question.body, wire)
+            case "POST", ["instance"] if double.refusal is not None:
+                await wire.json({"detail": double.refusal}, 400)
             case "POST", ["instance"]:
                 value = question.body["instance"]
                 double.created.append(value)
                 self._hold(value)
+                await double.notify()
                 await wire.json(shapes.received(_model(value), str(uuid.uuid4())))
             case "GET", ["instance", "previews"]:
                 await self._previews(question.query, wire)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from kowalski.agent.models.followed import Followed
 from kowalski.agent.models.live_chat import LiveChat
-from kowalski.agent.models.live_placement import LivePlacement
 from kowalski.agent.service.messages import RunStart
 from kowalski.agent.service.model_messages import (
     AddServer,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from kowalski.agent.agent import Agent
     from kowalski.agent.conduct.lease import Lease
     from kowalski.agent.service.message import Message
+    from kowalski.inference.exo.placing import Placing
     from kowalski.model.chat import ChatResult
     from kowalski.model.placement import PlacementEnd, PlacementStep, Removal
     from kowalski.model.score import InferenceScore
@@ -46,7 +46,7 @@ class ModelDesk:
         self._agent = agent
         self._lease = lease
         self._chats: Followed[LiveChat] = Followed("chat")
-        self._placements: Followed[LivePlacement] = Followed("placement")
+        self._placements: Followed[Placing] = Followed("placement")
         self.answers: dict[type[Message[Any]], Callable[[Any], Awaitable[Any]]] = {
             OpenChat: self._open_chat,
             ReadChat: self._read_chat,
@@ -103,9 +103,8 @@ class ModelDesk:
 
     async def _open_placement(self, message: OpenPlacement) -> PlacementOpened:
         servers = await self._agent.models.servers()
-        placement = LivePlacement(message.request)
-        self._agent.tasks.start_soon(placement.follow, servers)
-        return PlacementOpened(self._placements.add(placement))
+        cluster = servers.cluster(message.request.server)
+        return PlacementOpened(self._placements.add(cluster.place(message.request)))
 
     async def _read_placement(self, message: ReadPlacement) -> PlacementStep:
         return await self._placements.get(message.placement_id).read()

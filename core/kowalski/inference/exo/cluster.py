@@ -144,9 +144,11 @@ class ExoCluster:
         """
         return await devices(self._api, await self._look(0.0))
 
-    def placing(self, request: PlacementRequest) -> Placing:
-        """A wish for a model, to be run."""
-        return Placing(self.view, self.placement, self._name, request)
+    def place(self, request: PlacementRequest) -> Placing:
+        """Begin to load a model. It is withdrawn if it is not ready when the cluster is left."""
+        placing = Placing(self.view, self.placement, self._name, request)
+        self._tasks.start_soon(placing.run)
+        return placing
 
     async def has(self, name: str) -> bool:
         """Whether there is an instance of a model, or with an id, that is called so.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import ServerUnavailable
+from kowalski.errors import KowalskiError, ServerUnavailable
 from kowalski.inference.exo.node_api import NodeRefuses
 from kowalski.inference.exo.offers import node_id
 from kowalski.model.placement import PlacementEnd, PlacementStep
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from kowalski.inference.exo.view import View
     from kowalski.model.placement import PlacementRequest
 
-    Hear = Callable[[PlacementStep], None]
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Placing:
-    """One wish. `end` tells at any time what is left of it."""
+    """One wish. Holds the newest step that was not read yet; it has one reader."""
 
     def __init__(
         self,
@@ -34,41 +35,81 @@ class Placing:
         server: str,
         request: PlacementRequest,
     ) -> None:
-        self.end = PlacementEnd(stands=False, told="Nothing was placed.")
         self._look = look
         self._placement = placement
         self._server = server
         self._request = request
+        self._end = PlacementEnd(stands=False, told="Nothing was placed.")
+        self._unread: PlacementStep | None = None
+        self._changed = anyio.Event()
+        self._over = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._error: KowalskiError | None = None
 
-    async def run(self, hear: Hear) -> None:
-        """Have the model loaded, unless it is so already. `hear` is told of each step.
+    async def run(self) -> None:
+        """Have the model loaded, unless it is so already.
 
-        If it fails or is cancelled, what it made is taken away, which takes seconds at most.
+        If it fails, is closed or cancelled, what it made is taken away, which takes seconds at
+        most.
+        """
+        try:
+            with self._scope:
+                await self._load()
+        except KowalskiError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001 - one wish must not take the cluster along
+            _LOG.exception("A placement failed")
+            self._error = KowalskiError(f"Kowalski itself failed: {error!r}")
+        finally:
+            self._over.set()
+            self._tell()
+
+    async def read(self) -> PlacementStep:
+        """The newest step, once it is another than was read.
 
         Raises:
             InvalidRequest, ModelUnavailable: nothing was placed; as `Offers.best`.
             ServerUnavailable: the cluster cannot be asked, or it did not get ready, and why.
+            KowalskiError: it was withdrawn.
         """
+        while self._unread is None and not self._over.is_set():
+            await self._changed.wait()
+        if self._unread is not None:
+            step, self._unread = self._unread, None
+            return step
+        raise self._error or KowalskiError(f"The placement is over. {self._end.told}")
+
+    async def withdraw(self) -> PlacementEnd:
+        """End it, and wait until nothing of it is left, or until it is known what is."""
+        self.close()
+        await self._over.wait()
+        return self._end
+
+    def close(self) -> None:
+        """End it: what it made is taken away, unless the model is ready."""
+        self._scope.cancel()
+
+    async def _load(self) -> None:
         there = _there(await self._look(), self._request)
         if there is not None:
-            self.end = PlacementEnd(stands=True, told="It was there before, and stays.")
-            await self._follow(there.instance, hear, placed=False)
+            self._end = PlacementEnd(stands=True, told="It was there before, and stays.")
+            await self._follow(there.instance, placed=False)
             return
         offer = await self._placement.offer(self._request)
         try:
             await self._placement.place(offer)
-            await self._follow(offer.instance, hear, placed=True)
+            await self._follow(offer.instance, placed=True)
         except NodeRefuses:
             raise
         except ServerUnavailable as error:
-            await self._withdraw(offer.instance)
-            raise ServerUnavailable(f"{error.user_message} {self.end.told}") from error
+            await self._take_away(offer.instance)
+            raise ServerUnavailable(f"{error.user_message} {self._end.told}") from error
         except anyio.get_cancelled_exc_class():
-            await self._withdraw(offer.instance)
+            await self._take_away(offer.instance)
             raise
-        self.end = PlacementEnd(stands=True, told="It is ready, and stays.")
+        self._end = PlacementEnd(stands=True, told="It is ready, and stays.")
 
-    async def _follow(self, instance: Instance, hear: Hear, *, placed: bool) -> None:
+    async def _follow(self, instance: Instance, *, placed: bool) -> None:
         step = partial(
             PlacementStep,
             server=self._server,
@@ -78,7 +119,7 @@ class Placing:
         )
 
         async def report(loading: Loading) -> None:
-            hear(
+            self._hear(
                 step(
                     progress=min(loading.progress, 0.99),
                     runners=loading.runners,
@@ -88,19 +129,27 @@ class Placing:
             )
 
         standing = await self._placement.ready(instance, report)
-        hear(step(ready=True, progress=standing.progress))
+        self._hear(step(ready=True, progress=standing.progress))
 
-    async def _withdraw(self, instance: Instance) -> None:
+    async def _take_away(self, instance: Instance) -> None:
         with anyio.CancelScope(shield=True):
             gone = await self._placement.withdraw(instance.id)
         if gone:
-            self.end = PlacementEnd(stands=False, told="It was taken away again.")
+            self._end = PlacementEnd(stands=False, told="It was taken away again.")
             return
         state = "Nothing of it has appeared yet" if gone is None else "It is still there"
-        self.end = PlacementEnd(
+        self._end = PlacementEnd(
             stands=True,
             told=f"{state}. To take it away: kowalski models remove {instance.id}",
         )
+
+    def _hear(self, step: PlacementStep) -> None:
+        self._unread = step
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
 
 
 def _there(view: View, request: PlacementRequest) -> Standing | None:
