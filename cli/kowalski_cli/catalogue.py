@@ -37,7 +37,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Ask language models": {
         "infer": "Ask a language model, or many prompts from a file",
-        "models": "List the models that can be asked, and where each is",
+        "models": "List the models, load one on a cluster or take one away",
         "servers": "List the servers of language models, add one or forget one",
     },
     "This device": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class PlacementStep:
     runners: tuple[RunnerStep, ...] = ()
     downloaded_bytes: int = 0
     total_bytes: int = 0
+    type: Literal["placement"] = "placement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class PlacementEnd:
 
     stands: bool
     told: str
+    type: Literal["withdrawn"] = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

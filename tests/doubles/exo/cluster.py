@@ -167,6 +167,10 @@ class ExoDouble:
         """Wait until so many instances have been asked for by what they are."""
         await self._until(lambda: len(self.created) >= number)
 
+    async def until_deleted(self, number: int) -> None:
+        """Wait until so many instances have been deleted."""
+        await self._until(lambda: len(self.deleted) >= number)
+
     async def until_cancelled(self, number: int) -> None:
         """Wait until so many answers have been cancelled."""
         await self._until(lambda: len(self.cancelled) >= number)

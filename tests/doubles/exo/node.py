@@ -165,6 +165,7 @@ class ExoNode:
                 else:
                     double.deleted.append(instance_id)
                     del double.instances[instance_id]
+                    await double.notify()
                     await wire.json({"message": "Command received.", "instance_id": instance_id})
             case "GET", _:
                 await wire.json({"detail": "Not Found"}, 404)

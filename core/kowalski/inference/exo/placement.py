@@ -117,7 +117,7 @@ class Placement:
                 if step != known:
                     known, moved_at = step, anyio.current_time()
                     if report is not None:
-                        await report(_told(standing, *on_disk))
+                        await report(loading_of(standing, *on_disk))
                 if standing.usable:
                     return standing
             elif missed > 1 and self._lookout.last is not None:
@@ -207,7 +207,8 @@ class Placement:
         return standing, (on_disk, sum(d.total_bytes for d in downloads))
 
 
-def _told(standing: Standing, downloaded_bytes: int, total_bytes: int) -> Loading:
+def loading_of(standing: Standing, downloaded_bytes: int = 0, total_bytes: int = 0) -> Loading:
+    """How far `standing` is."""
     runners = zip(standing.names, standing.steps, standing.loaded, strict=True)
     return Loading(
         progress=standing.progress,

@@ -11,6 +11,7 @@ import anyio
 from kowalski.errors import KowalskiError, ServerUnavailable
 from kowalski.inference.exo.node_api import NodeRefuses
 from kowalski.inference.exo.offers import node_id
+from kowalski.inference.exo.placement import loading_of
 from kowalski.model.placement import PlacementEnd, PlacementStep
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Placing:
             )
 
         standing = await self._placement.ready(instance, report)
-        self._hear(step(ready=True, progress=standing.progress))
+        loaded = loading_of(standing)
+        self._hear(step(ready=True, progress=loaded.progress, runners=loaded.runners))
 
     async def _take_away(self, instance: Instance) -> None:
         with anyio.CancelScope(shield=True):
