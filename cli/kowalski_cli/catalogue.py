@@ -42,7 +42,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "This device": {
         "allow": "Grant rights to the code of a folder, or take them back",
-        "devices": "List the devices that can run code",
+        "devices": "List the devices that run code, and the nodes that run models",
         "doctor": "Check languages and sandbox, and say what to do",
         "agent": "Look at the agent, start or stop it",
         "config": "Show the settings in force and where each comes from",

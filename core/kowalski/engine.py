@@ -211,7 +211,7 @@ class Engine:
         return await self._link.ask(PutBlob(str(Path.cwd() / path), media_type))
 
     async def devices(self) -> tuple[Device, ...]:
-        """The devices that can run code, with what each of them can do."""
+        """This device first, then the nodes of exo clusters, with what each of them can do."""
         return await self._link.ask(ListDevices())
 
     async def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:

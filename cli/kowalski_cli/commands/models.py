@@ -91,7 +91,9 @@ def _wish(arguments: Namespace) -> PlacementRequest:
     devices = [name for part in (arguments.devices or "").split(",") if (name := part.strip())]
     count = int(devices[0]) if len(devices) == 1 and devices[0].isdecimal() else None
     if count == 0 or (arguments.devices is not None and not devices):
-        raise InvalidRequest("On which devices? For example: --devices 2, or --devices studio-0,studio-1")
+        raise InvalidRequest(
+            "On which devices? For example: --devices 2, or --devices studio-0,studio-1"
+        )
     return PlacementRequest(
         model=arguments.name,
         server=arguments.server,

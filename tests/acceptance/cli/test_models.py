@@ -22,6 +22,7 @@ def test_a_model_is_loaded_listed_asked_and_removed(shell: Shell, rack: ExoDoubl
 
     placed = shell.kowalski("models", "place", MODEL, "--devices", "studio-1")
     listed = shell.kowalski("models")
+    devices = shell.kowalski("devices").stdout
     again = shell.kowalski("models", "place", MODEL)
     asked = shell.kowalski("infer", "hello", "--explain")
     removed = shell.kowalski("models", "remove", MODEL)
@@ -29,6 +30,8 @@ def test_a_model_is_loaded_listed_asked_and_removed(shell: Shell, rack: ExoDoubl
     assert placed.stdout.startswith(f"{MODEL} is ready on rack: studio-1 (")
     assert f"kowalski: {MODEL}: studio-1 load" in placed.stderr
     assert listed.stdout.splitlines()[1].split()[:3] == [MODEL, "loaded", "rack"]
+    assert "studio-1 of exo cluster rack\n  runs    models, no code\n" in devices
+    assert f"  holds   {MODEL} layers 0-3 of 4\n" in devices
     assert again.stdout == f"{MODEL} is loaded already on rack: studio-1\n"
     assert asked.stdout == "Hello wörld"
     assert asked.stderr.splitlines()[1].split()[0] == "rack"

@@ -14,12 +14,14 @@ from kowalski.errors import (
     Busy,
     InvalidRequest,
     ModelUnavailable,
+    NoDeviceAvailable,
     NoServerAvailable,
     ServerUnavailable,
 )
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.model.chat import ChatMessage, ChatRequest, Text
 from kowalski.model.placement import PlacementRequest, PlacementStep, RemovalRequest
+from kowalski.model.run import RunRequest
 from kowalski.model.server import ServerEntry
 
 if TYPE_CHECKING:
@@ -297,6 +299,42 @@ async def test_what_is_not_loaded_cannot_be_removed(engine: Engine, double: ExoD
     with pytest.raises(ModelUnavailable, match=f"no instance '{HUGE}'.*It has: {MODEL}"):
         await engine.remove(RemovalRequest(name=HUGE))
     assert len(double.instances) == 1
+
+
+async def test_nodes_are_devices_that_run_models_and_no_code(
+    engine: Engine, double: ExoDouble
+) -> None:
+    double.loading_steps = 100
+    double.add([1, 2])
+    loading = double.add([0], ready=False)
+
+    here, first, second, _ = await engine.devices()
+
+    assert (here.id, here.can, here.server) == ("local", ("run code",), None)
+    assert (first.name, first.server, first.can, first.slots) == (
+        "studio-0",
+        "home",
+        ("run models",),
+        0,
+    )
+    assert (first.chip, first.gpu_load, first.system) == ("Apple M3 Ultra", 0.25, "macOS 26.1")
+    (unready,) = first.holds
+    assert (unready.instance, unready.ready, unready.progress < 1) == (loading, False, True)
+    (held,) = second.holds
+    assert (held.model, held.first, held.last, held.layers, held.ready) == (MODEL, 0, 1, 4, True)
+    with pytest.raises(NoDeviceAvailable, match="run models only"):
+        await engine.run(RunRequest(language="python", code="1", device="studio-0"))
+
+
+async def test_a_cluster_that_is_silent_keeps_no_one_from_this_device(
+    engine: Engine, double: ExoDouble
+) -> None:
+    for node in double.nodes:
+        node.hanging = True
+
+    (here,) = await engine.devices()
+
+    assert here.id == "local"
 
 
 async def test_the_choice_of_a_server_is_explained(engine: Engine, double: ExoDouble) -> None:
