@@ -81,7 +81,7 @@ class Offers:
             return
         ends = {name.rpartition("/")[2].lower(): name for name in names}
         wanted = model.rpartition("/")[2].lower()
-        close = [ends[end] for end in get_close_matches(wanted, ends, _CLOSE)]
+        close = [text(ends[end]) for end in get_close_matches(wanted, ends, _CLOSE)]
         told = f"Close to it: {', '.join(close)}." if close else "`kowalski models` lists some."
         raise ModelUnavailable(
             f"The exo cluster knows no model {model!r}. {told} Its own page lists all, and adds "
