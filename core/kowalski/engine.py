@@ -41,7 +41,6 @@ from kowalski.agent.service.model_messages import (
     Explain,
     ListServers,
     OpenChat,
-    OpenPlacement,
     RemoveModel,
     RemoveServer,
     StartBatch,
@@ -341,8 +340,7 @@ class Engine:
         Raises:
             InvalidRequest, NoServerAvailable: no such cluster. `Placing.steps` raises all else.
         """
-        opened = await self._link.ask(OpenPlacement(request))
-        placing = Placing(self._link, opened.placement_id)
+        placing = await Placing.begin(self._link, request)
         try:
             yield placing
         finally:

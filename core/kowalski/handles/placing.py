@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kowalski.agent.service.model_messages import ReadPlacement, WithdrawPlacement
+import anyio
+
+from kowalski.agent.service.model_messages import (
+    OpenPlacement,
+    ReadPlacement,
+    WithdrawPlacement,
+)
 from kowalski.errors import KowalskiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from typing import Self
 
     from kowalski.agent.reach.link import Link
-    from kowalski.model.placement import PlacementEnd, PlacementStep
+    from kowalski.model.placement import PlacementEnd, PlacementRequest, PlacementStep
 
 
 class Placing:
@@ -27,6 +34,18 @@ class Placing:
         self.end: PlacementEnd | None = None
         self._link = link
         self._placement_id = placement_id
+
+    @classmethod
+    async def begin(cls, link: Link, request: PlacementRequest) -> Self:
+        """One that was just asked for.
+
+        Raises:
+            InvalidRequest, NoServerAvailable: no such cluster.
+        """
+        # Begun without its number being known here, it could not be withdrawn.
+        with anyio.CancelScope(shield=True):
+            opened = await link.ask(OpenPlacement(request))
+        return cls(link, opened.placement_id)
 
     async def steps(self) -> AsyncIterator[PlacementStep]:
         """How far it is, whenever that changes; the last is `ready`. For one reader, once.

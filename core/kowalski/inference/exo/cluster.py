@@ -232,8 +232,8 @@ class ExoCluster:
             raise ModelUnavailable(f"{self._name} cannot serve {model!r} now: {_why(standings)}.")
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
-            f"{self._name} has no instance of {model!r}. Place it, or take one that is loaded: "
-            f"{', '.join(sorted(loaded)) or 'none is'}."
+            f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
+            f"Loaded: {', '.join(sorted(loaded)) or 'none'}."
         )
 
     async def _look(self, max_age_s: float) -> View:

@@ -72,8 +72,8 @@ class Placement:
                 await anyio.sleep(self._limits.poll_s)
         raise ServerUnavailable(
             f"The exo cluster took the command to place {offer.instance.model!r}, and within "
-            f"{self._limits.materialise_s:g} s nothing came of it. It may lack the memory: remove "
-            "another model, or take a smaller one."
+            f"{self._limits.materialise_s:g} s nothing came of it. It may lack the memory that "
+            "another model has."
         )
 
     async def command(
@@ -219,4 +219,4 @@ def loading_of(standing: Standing, downloaded_bytes: int = 0, total_bytes: int =
 
 
 def _failed(instance: Instance, reason: str) -> str:
-    return f"{instance.model!r} was placed, and did not get ready: {reason}. Place it again."
+    return f"{instance.model!r} was placed, and did not get ready: {reason.rstrip('.')}."

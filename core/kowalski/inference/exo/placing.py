@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kowalski.model.placement import PlacementRequest
 
 _LOG: Final = logging.getLogger(__name__)
+_REMEDY: Final = "Try again, on other devices, or a smaller model."
 
 
 class Placing:
@@ -104,7 +105,7 @@ class Placing:
             raise
         except ServerUnavailable as error:
             await self._take_away(offer.instance)
-            raise ServerUnavailable(f"{error.user_message} {self._end.told}") from error
+            raise ServerUnavailable(f"{error.user_message} {self._end.told} {_REMEDY}") from error
         except anyio.get_cancelled_exc_class():
             await self._take_away(offer.instance)
             raise

@@ -133,6 +133,22 @@ async def test_a_model_that_is_not_on_the_named_nodes_disk_is_not_placed_there(
     assert double.created == []
 
 
+async def test_nodes_that_have_the_model_are_preferred_to_fewer(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    ids = [node.id for node in double.nodes]
+    candidates = [
+        shapes.instance("one", MODEL, {ids[0]: "r0"}),
+        shapes.instance("two", MODEL, {ids[1]: "r1", ids[2]: "r2"}),
+    ]
+    double.told["/instance/previews"] = shapes.previews(MODEL, candidates, "why")
+    double.downloads = {ids[0]: [shapes.download(ids[0], MODEL, "Pending")]}
+
+    instance = await placed(cluster)
+
+    assert instance.nodes == (ids[1], ids[2])
+
+
 async def test_a_download_may_be_allowed(double: ExoDouble, cluster: ExoCluster) -> None:
     instance = await placed(cluster, HUGE, download=True)
     assert instance.model == HUGE
