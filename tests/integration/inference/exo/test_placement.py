@@ -201,6 +201,19 @@ async def test_a_master_that_is_lost_while_a_model_loads_is_an_error(
         await cluster.placement.ready(instance)
 
 
+async def test_what_may_appear_after_it_was_withdrawn_is_told_with_the_command_that_removes_it(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.placing = False
+    async with ExoCluster(double.urls, limits=limits(withdraw_s=0.1)) as cluster:
+        placing = cluster.place(PlacementRequest(model=MODEL))
+        await double.until_created(1)
+        end = await placing.withdraw()
+    (sent,) = (next(iter(body.values()))["instanceId"] for body in double.created)
+    assert end.stands
+    assert f"kowalski models remove {sent}" in end.told
+
+
 async def test_an_instance_is_removed(double: ExoDouble, cluster: ExoCluster) -> None:
     instance = double.add([0])
     await cluster.placement.remove(instance)
