@@ -37,12 +37,12 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Ask language models": {
         "infer": "Ask a language model, or many prompts from a file",
-        "models": "List the models that can be asked, and where each is",
+        "models": "List the models, load one on a cluster or take one away",
         "servers": "List the servers of language models, add one or forget one",
     },
     "This device": {
         "allow": "Grant rights to the code of a folder, or take them back",
-        "devices": "List the devices that can run code",
+        "devices": "List the devices that run code, and the nodes that run models",
         "doctor": "Check languages and sandbox, and say what to do",
         "agent": "Look at the agent, start or stop it",
         "config": "Show the settings in force and where each comes from",

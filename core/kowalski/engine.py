@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import tempfile
-from collections.abc import AsyncIterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,21 +38,24 @@ from kowalski.agent.service.messages import (
 from kowalski.agent.service.model_messages import (
     AddServer,
     Complete,
+    Explain,
     ListServers,
     OpenChat,
+    RemoveModel,
     RemoveServer,
     StartBatch,
 )
 from kowalski.errors import AgentUnavailable, InvalidRequest
 from kowalski.handles.batch import Batch
 from kowalski.handles.chat import Chat
+from kowalski.handles.placing import Placing
+from kowalski.handles.prompts import write_prompts
 from kowalski.handles.run import Run
-from kowalski.model.json_form import compact
 from kowalski.model.run import RunRequest, Toolchain
 from kowalski.model.server import BatchRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -63,7 +64,9 @@ if TYPE_CHECKING:
     from kowalski.model.chat import ChatRequest, ChatResult
     from kowalski.model.device import Device
     from kowalski.model.event import Artifact, RunResult
+    from kowalski.model.placement import PlacementRequest, Removal, RemovalRequest
     from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
+    from kowalski.model.score import InferenceScore
     from kowalski.model.server import ServerEntry, ServerInfo
     from kowalski.model.session import Change, SessionInfo, Variable
 
@@ -207,7 +210,7 @@ class Engine:
         return await self._link.ask(PutBlob(str(Path.cwd() / path), media_type))
 
     async def devices(self) -> tuple[Device, ...]:
-        """The devices that can run code, with what each of them can do."""
+        """This device first, then the nodes of exo clusters, with what each of them can do."""
         return await self._link.ask(ListDevices())
 
     async def runs(self, limit: int = 20) -> tuple[RunRecord, ...]:
@@ -277,8 +280,7 @@ class Engine:
         """Ask a language model, to follow its answer. Leaving the block withdraws the question.
 
         Raises:
-            InvalidSettings: the file of servers is unsafe or wrong. All else is raised by
-                `Chat.events`.
+            InvalidSettings: the file of servers is wrong. `Chat.events` raises all else.
         """
         opened = await self._link.ask(OpenChat(request))
         chat = Chat(self._link, opened.chat_id)
@@ -310,7 +312,9 @@ class Engine:
         Raises:
             InvalidRequest: there are no prompts.
         """
-        prompts, count = await self._prompts_blob(requests)
+        with tempfile.NamedTemporaryFile(prefix="kowalski-prompts-") as file:
+            count = await write_prompts(requests, file.file)
+            prompts = await self.put_blob(Path(file.name), "application/jsonl")
         request = BatchRequest(prompts=prompts, count=count, requester=self._principal)
         started = await self._link.ask(StartBatch(request))
         run = Run(self._link, started.run_id)
@@ -320,6 +324,37 @@ class Engine:
             if not run.released:
                 with anyio.CancelScope(shield=True):
                     await run.cancel()
+
+    async def explain(self, model: str | None = None) -> tuple[InferenceScore, ...]:
+        """How servers would be chosen from for a prompt to `model` now, the best first.
+
+        Raises:
+            NoServerAvailable, ModelUnavailable: none is, or it is not clear which model is meant.
+        """
+        return await self._link.ask(Explain(model))
+
+    @asynccontextmanager
+    async def place(self, request: PlacementRequest) -> AsyncIterator[Placing]:
+        """Load a model on a cluster. Leaving the block before it is ready withdraws it.
+
+        Raises:
+            InvalidRequest, NoServerAvailable: no such cluster. `Placing.steps` raises all else.
+        """
+        placing = await Placing.begin(self._link, request)
+        try:
+            yield placing
+        finally:
+            if not placing.over:
+                with anyio.CancelScope(shield=True):
+                    await placing.withdraw()
+
+    async def remove(self, request: RemovalRequest) -> Removal:
+        """Take a model, or one instance of it, out of a cluster's memory.
+
+        Raises:
+            Busy, InvalidRequest, ModelUnavailable, ServerUnavailable: it was not done, and why.
+        """
+        return await self._link.ask(RemoveModel(request))
 
     async def servers(self) -> tuple[ServerInfo, ...]:
         """The servers of language models, asked now what they have."""
@@ -348,25 +383,9 @@ class Engine:
 
     async def stop_agent(self) -> None:
         """End the agent with all its runs and sessions."""
-        try:
+        # It may go before it can answer.
+        with suppress(AgentUnavailable):
             await self._link.ask(StopAgent())
-        except AgentUnavailable:
-            # It went before it could answer.
-            return
-
-    async def _prompts_blob(
-        self, requests: Iterable[ChatRequest] | AsyncIterable[ChatRequest]
-    ) -> tuple[BlobRef, int]:
-        with tempfile.NamedTemporaryFile(prefix="kowalski-prompts-") as file:
-            count = 0
-            async for request in _each(requests):
-                line = json.dumps(compact(request), separators=(",", ":")) + "\n"
-                file.write(line.encode("utf-8", "surrogatepass"))
-                count += 1
-            file.flush()
-            if not count:
-                raise InvalidRequest("A batch needs at least one prompt.")
-            return await self.put_blob(Path(file.name), "application/jsonl"), count
 
     def _completed(self, request: RunRequest) -> RunRequest:
         """The request with what only this process knows."""
@@ -376,14 +395,3 @@ class Engine:
         if request.requester == "python":
             request = replace(request, requester=self._principal)
         return request
-
-
-async def _each(
-    requests: Iterable[ChatRequest] | AsyncIterable[ChatRequest],
-) -> AsyncIterator[ChatRequest]:
-    if isinstance(requests, AsyncIterable):
-        async for request in requests:
-            yield request
-    else:
-        for request in requests:
-            yield request

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
+import anyio
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
+from kowalski.errors import KowalskiError
 from kowalski_mcp.failure import hidden
+from kowalski_mcp.fitting import cut, head_of
 from kowalski_mcp.listed_servers import ListedServer, listed_servers
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
 
 if TYPE_CHECKING:
-    from kowalski.model.device import Device, LanguageSupport
+    from kowalski.engine import Engine
+    from kowalski.model.device import Device, HeldLayers, LanguageSupport
 
-_MB = 1024 * 1024
+_MB: Final = 1024 * 1024
+_MOST_DEVICES: Final = 17
+_MOST_HELD: Final = 3
+_NAME_BYTES: Final = 80
+_SENTENCE_BYTES: Final = 150
 
 
 class DeviceLanguage(BaseModel):
@@ -30,19 +38,24 @@ class DeviceLanguage(BaseModel):
 
 
 class ListedDevice(BaseModel):
-    """A computer that runs code."""
+    """A computer."""
 
     id: str
     name: str
     system: str
     can: list[str]
-    languages: list[DeviceLanguage]
-    sandbox: str = Field(description="How strongly code is enclosed: L3 is most.")
-    slots: int = Field(description="Runs at once.")
-    busy_slots: int
-    cpus: int
-    memory_mb: int
-    memory_available_mb: int
+    languages: list[DeviceLanguage] | None = None
+    sandbox: str | None = Field(default=None, description="How enclosed code is: L3 is most.")
+    slots: int | None = Field(default=None, description="Runs at once.")
+    busy_slots: int | None = None
+    cpus: int | None = None
+    memory_mb: int | None = None
+    memory_available_mb: int | None = None
+    server: str | None = None
+    chip: str | None = None
+    gpu_load: float | None = None
+    holds: list[str] | None = None
+    problem: str | None = None
 
 
 class Devices(BaseModel):
@@ -62,9 +75,12 @@ def list_devices_tool(scope: Scope) -> ExactTool:
     async def list_devices() -> Annotated[CallToolResult, Devices]:
         """Tell which devices run code, in which languages, and which models can be asked."""
         engine = await scope.engine.get()
-        servers, note = await listed_servers(engine, scope)
+        devices, servers, note = await _ask(engine, scope)
+        if len(devices) > _MOST_DEVICES:
+            more = f"There are {len(devices)} devices; the first are listed."
+            note = f"{note} {more}" if note else more
         listed = Devices(
-            devices=[_listed(one, scope) for one in await engine.devices()],
+            devices=[_listed(one, scope) for one in devices[:_MOST_DEVICES]],
             servers=servers or None,
             servers_note=note,
             folder=scope.folder.root,
@@ -83,7 +99,29 @@ def list_devices_tool(scope: Scope) -> ExactTool:
     )
 
 
+async def _ask(engine: Engine, scope: Scope) -> tuple[list[Device], list[ListedServer], str | None]:
+    """The devices, the servers and what to note of these; both asked at once."""
+    devices: list[Device] = []
+    failures: list[KowalskiError] = []
+
+    async def ask_devices() -> None:
+        try:
+            devices.extend(await engine.devices())
+        except KowalskiError as error:
+            # It must not become one of a group.
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_devices)
+        servers, note = await listed_servers(engine, scope)
+    if failures:
+        raise failures[0]
+    return devices, servers, note
+
+
 def _listed(device: Device, scope: Scope) -> ListedDevice:
+    if device.server is not None:
+        return listed_node(device)
     return ListedDevice(
         id=device.id,
         name=device.name,
@@ -94,8 +132,8 @@ def _listed(device: Device, scope: Scope) -> ListedDevice:
         slots=device.slots,
         busy_slots=device.busy_slots,
         cpus=device.cpus,
-        memory_mb=device.memory_total_bytes // _MB,
-        memory_available_mb=device.memory_available_bytes // _MB,
+        memory_mb=_megabytes(device.memory_total_bytes),
+        memory_available_mb=_megabytes(device.memory_available_bytes),
     )
 
 
@@ -107,3 +145,30 @@ def _language(support: LanguageSupport, scope: Scope) -> DeviceLanguage:
         keeps_state=support.sessions,
         problem=None if support.problem is None else hidden(support.problem, scope.private),
     )
+
+
+def listed_node(device: Device) -> ListedDevice:
+    """A node of a cluster, whose texts come from elsewhere and are cut."""
+    return ListedDevice(
+        id=device.id,
+        name=head_of(device.name, _NAME_BYTES),
+        system=head_of(device.system, _NAME_BYTES),
+        can=list(device.can),
+        memory_mb=_megabytes(device.memory_total_bytes),
+        memory_available_mb=_megabytes(device.memory_available_bytes),
+        server=head_of(device.server or "", _NAME_BYTES),
+        chip=device.chip and head_of(device.chip, _NAME_BYTES),
+        gpu_load=device.gpu_load,
+        holds=[_held(held) for held in device.holds[:_MOST_HELD]] or None,
+        problem=device.problem and cut(device.problem, _SENTENCE_BYTES),
+    )
+
+
+def _held(held: HeldLayers) -> str:
+    state = "" if held.ready else f", {held.progress:.0%} loaded"
+    model = head_of(held.model, _NAME_BYTES)
+    return f"{model} layers {held.first}-{held.last} of {held.layers}{state}"
+
+
+def _megabytes(size_bytes: int | None) -> int | None:
+    return None if size_bytes is None else size_bytes // _MB

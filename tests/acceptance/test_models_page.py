@@ -1,4 +1,4 @@
-"""The Python example of docs/models.md does what it says."""
+"""The Python examples of docs/models.md do what it says."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from doubles.completion_server import (
     json_reply,
     stream,
 )
+from doubles.exo.cluster import exo_cluster
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+PLACING, EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+async def kowalski(home: dict[str, str], *words: str) -> None:
+    await anyio.run_process([Path(sys.executable).with_name("kowalski"), *words], env=home)
 
 
 async def echo(wire: Wire) -> None:
@@ -29,14 +34,31 @@ async def echo(wire: Wire) -> None:
     await stream(delta(content=f"<{asked}>"), finish(), DONE)(wire)
 
 
+async def test_the_first_example_loads_a_model_on_two_nodes_and_removes_it(
+    home: dict[str, str],
+) -> None:
+    model = "mlx-community/Qwen3-0.6B-4bit"
+    async with exo_cluster(3) as double:
+        double.catalogue |= {model}
+        double.downloaded |= {model}
+        await kowalski(home, "servers", "add", "rack", double.urls[0], "--kind", "exo")
+        done = await anyio.run_process([sys.executable, "-c", PLACING], env=home)
+        await kowalski(home, "servers", "remove", "rack")
+        assert [len(body["MlxRingInstance"]["hostsByNode"]) for body in double.created] == [2]
+        assert double.instances == {}
+    assert done.stdout.decode().splitlines()[-2:] == [
+        "100% studio-0 studio-1",
+        f"{model} is removed from rack",
+    ]
+
+
 async def test_the_example_asks_one_follows_one_and_asks_many(home: dict[str, str]) -> None:
     listed = json_reply({"data": [{"id": "small"}]})
     async with completion_server({MODELS: listed, CHAT: echo}) as server:
-        home["KOWALSKI_OPENAI_URLS"] = server.url
+        await kowalski(home, "servers", "add", "mine", server.url)
         done = await anyio.run_process([sys.executable, "-c", EXAMPLE], env=home)
-        name = server.url.removeprefix("http://")
     assert done.stdout.decode().splitlines() == [
-        f"{name} <Name a colour.>",
+        "mine <Name a colour.>",
         "<Count to three.>",
         "Rome <One word about Rome.>",
         "Oslo <One word about Oslo.>",

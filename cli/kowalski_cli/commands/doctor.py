@@ -110,7 +110,7 @@ def _diagnosed() -> Diagnosis:
 
 
 async def _ask(engine: Engine) -> tuple[Device, AgentStatus]:
-    (device,) = await engine.devices()
+    device, *_ = await engine.devices()
     return device, await engine.agent_status()
 
 

@@ -14,6 +14,7 @@ from kowalski_cli import exit_codes
 from kowalski_cli.answer import Answer
 from kowalski_cli.arguments import with_examples, with_json
 from kowalski_cli.event_lines import EventLines
+from kowalski_cli.explanation import explain
 from kowalski_cli.interruption import interruptible
 from kowalski_cli.live_screen import LiveScreen
 from kowalski_cli.prompt import pattern_of, prompt_of, with_prompt_options
@@ -38,6 +39,9 @@ def declare(parser: ArgumentParser) -> None:
     with_prompt_options(parser)
     parser.add_argument(
         "--no-reasoning", action="store_true", help="do not show what the model thinks first"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="show first how servers would be chosen from"
     )
     parser.add_argument("--batch", metavar="FILE", help="ask many prompts, a line of JSON each")
     parser.add_argument("--out", metavar="FILE", help="where what becomes of them is written")
@@ -65,6 +69,8 @@ def perform(arguments: Namespace) -> int:
 def _batch(arguments: Namespace) -> PromptBatch:
     if arguments.prompt is not None or arguments.file is not None:
         raise InvalidRequest("With --batch the prompts are in its file: give no other.")
+    if arguments.explain:
+        raise InvalidRequest("--explain is for one prompt: a batch asks all servers.")
     if arguments.out is None:
         raise InvalidRequest("Where to write what becomes of them? For example: --out out.jsonl")
     return PromptBatch(
@@ -87,6 +93,8 @@ async def _ask_all(engine: Engine, prompts: PromptBatch, *, as_json: bool) -> in
 async def _ask(engine: Engine, request: ChatRequest, arguments: Namespace) -> int:
     live = LiveScreen(Screen())
     async with interruptible():
+        if arguments.explain:
+            await explain(engine, request.model, live, as_json=arguments.json)
         if arguments.json:
             await _follow(engine, request, EventLines(live).hear)
         else:
@@ -114,10 +122,13 @@ async def _follow(
 ) -> str | None:
     """Ask, with `hear` told of every event. Returns the server's name where it is known."""
     if request.json_schema is None:
+        server = None
         async with engine.infer(request) as chat:
             async for event in chat.events():
                 await hear(event)
-        return None
+                if event.type == "done":
+                    server = event.served_by
+        return server
     # Only a whole answer can be checked, and asked for again.
     result = await engine.complete(request)
     if result.reasoning:
@@ -125,5 +136,5 @@ async def _follow(
     await hear(Text(text=result.text))
     if result.usage:
         await hear(result.usage)
-    await hear(Done(finish_reason=result.finish_reason))
+    await hear(Done(finish_reason=result.finish_reason, served_by=result.served_by))
     return result.served_by

@@ -1,13 +1,18 @@
-"""`kowalski models`: the language models of all servers."""
+"""`kowalski models`: the language models of all servers; loading them, and taking them away."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from kowalski.errors import InvalidRequest
+from kowalski.model.placement import PlacementRequest, RemovalRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
 from kowalski_cli.event_lines import json_text
+from kowalski_cli.placement_report import place
+from kowalski_cli.quantity import count
 from kowalski_cli.screen import Screen, note
 from kowalski_cli.table import Column, table
 from kowalski_cli.talk import talk
@@ -21,19 +26,98 @@ if TYPE_CHECKING:
     from kowalski.model.server import ServerInfo
     from kowalski_cli.style import Style
 
+_SMALL: Final = "mlx-community/Qwen3-0.6B-4bit"
+
 
 def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
-    with_json(parser)
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        choices=("list", "place", "remove"),
+        help="what to do (default: list)",
+    )
+    parser.add_argument("name", nargs="?", help="the model, or for remove also an instance")
+    parser.add_argument("--server", metavar="NAME|URL", help="the exo cluster (default: the one)")
+    parser.add_argument(
+        "--devices", metavar="N|NAMES", help="how many to load it on, or which, with commas"
+    )
+    parser.add_argument("--download", action="store_true", help="let devices download the model")
+    parser.add_argument(
+        "--force", action="store_true", help="remove it even if requests at it then fail"
+    )
+    parser.add_argument("--plain", action="store_true", help="no colours and no progress line")
+    with_json(parser, "print JSON; of a placement, a line for each step")
     with_examples(
         parser,
         ("kowalski models", "what can be asked, and where it is"),
-        ("kowalski models --json", "the same for programs"),
+        (f"kowalski models place {_SMALL}", "load it with exo"),
+        (f"kowalski models place {_SMALL} --devices studio-0,studio-1", "on these two"),
+        (f"kowalski models remove {_SMALL}", "out of memory; it stays on the disks"),
     )
 
 
 def perform(arguments: Namespace) -> int:
-    """List the models."""
+    """List the models, load one or take one away."""
+    _check(arguments)
+    if arguments.action == "place":
+        return talk(partial(place, wish=_wish(arguments), arguments=arguments))
+    if arguments.action == "remove":
+        return _remove(arguments)
+    return _list(arguments)
+
+
+def _check(arguments: Namespace) -> None:
+    """Refuse what does not go with the action, rather than to pass over it."""
+    given = {
+        "a name": ("place remove", arguments.name is not None),
+        "--server": ("place remove", arguments.server is not None),
+        "--devices": ("place", arguments.devices is not None),
+        "--download": ("place", arguments.download),
+        "--force": ("remove", arguments.force),
+    }
+    for what, (actions, is_given) in given.items():
+        if is_given and arguments.action not in actions.split():
+            raise InvalidRequest(
+                f"`kowalski models {arguments.action}` does not take {what}. "
+                f"`kowalski models --help` shows how."
+            )
+    if arguments.action != "list" and arguments.name is None:
+        raise InvalidRequest("Which model? `kowalski models` lists them.")
+
+
+def _wish(arguments: Namespace) -> PlacementRequest:
+    devices = [name for part in (arguments.devices or "").split(",") if (name := part.strip())]
+    count = int(devices[0]) if len(devices) == 1 and devices[0].isdecimal() else None
+    if count == 0 or (arguments.devices is not None and not devices):
+        raise InvalidRequest(
+            "On which devices? For example: --devices 2, or --devices studio-0,studio-1"
+        )
+    return PlacementRequest(
+        model=arguments.name,
+        server=arguments.server,
+        devices=() if count is not None else tuple(devices),
+        count=count,
+        download=arguments.download,
+    )
+
+
+def _remove(arguments: Namespace) -> int:
+    wish = RemovalRequest(name=arguments.name, server=arguments.server, force=arguments.force)
+    removal = talk(lambda engine: engine.remove(wish), plain=arguments.plain)
+    if arguments.json:
+        sys.stdout.write(json_text(removal))
+        return exit_codes.OK
+    removed = count(len(removal.instances), "instance")
+    cut = f" {count(removal.cut, 'request')} failed with it." if removal.cut else ""
+    Screen(plain=arguments.plain).line(
+        f"{one_line(removal.model)} is removed from {one_line(removal.server)} ({removed}).{cut}"
+    )
+    return exit_codes.OK
+
+
+def _list(arguments: Namespace) -> int:
     servers = talk(_ask)
     found = [(model, server.name) for server in servers for model in server.models]
     found.sort(key=lambda one: (one[0].state != "loaded", one[0].name, one[1]))
@@ -41,7 +125,7 @@ def perform(arguments: Namespace) -> int:
         told = [{"server": server, "model": model} for model, server in found]
         sys.stdout.write(json_text(told))
         return exit_codes.OK
-    screen = Screen()
+    screen = Screen(plain=arguments.plain)
     if found:
         screen.lines(_table(found, screen.style, screen.width))
     else:

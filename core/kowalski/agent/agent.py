@@ -26,6 +26,7 @@ from kowalski.agent.home.settings_signature import settings_signature
 from kowalski.agent.housekeeping import keep_house
 from kowalski.agent.local_device import LocalDevice, resident_bytes
 from kowalski.agent.models.language_models import LanguageModels
+from kowalski.agent.models.nodes import nodes
 from kowalski.agent.store import run_table
 from kowalski.agent.store.blobs import Blobs
 from kowalski.agent.store.journal import Journal
@@ -148,8 +149,8 @@ class Agent:
                 idle_since = anyio.current_time()
 
     async def devices(self) -> tuple[Device, ...]:
-        """The devices that can run code: this one."""
-        return (await self._local.describe(),)
+        """This device, and the nodes of exo clusters that tell of themselves in time."""
+        return (await self._local.describe(), *await nodes(self.models))
 
     async def status(self) -> AgentStatus:
         """The agent itself, as it stands."""
@@ -177,7 +178,8 @@ class Agent:
         """
         if request.device not in (None, "local", self.device):
             raise NoDeviceAvailable(
-                f"No device is called {request.device!r}. `kowalski devices` lists them."
+                f"No device that runs code is called {request.device!r}. `kowalski devices` lists "
+                "them; the nodes of an exo cluster run models only."
             )
         if self.slots.queued >= self.settings.agent.queue:
             raise Busy(f"{self.slots.queued} runs wait already. Try again in a moment.")

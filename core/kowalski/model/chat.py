@@ -89,9 +89,10 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The answer is whole."""
+    """The answer is whole. `served_by` is the server that gave it, where a pool chose one."""
 
     finish_reason: FinishReason
+    served_by: str | None = None
     type: Literal["done"] = "done"
 
 

@@ -18,6 +18,7 @@ from doubles.completion_server import (
     stream,
     usage,
 )
+from doubles.exo.cluster import exo_cluster
 from terminal.shell import Shell
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from doubles.completion_server import CompletionServer, Reply, Wire
+    from doubles.exo.cluster import ExoDouble
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,16 @@ def serving(portal: anyio.from_thread.BlockingPortal) -> Iterator[Any]:
     yield serve
     for context in reversed(opened):
         context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def rack(portal: anyio.from_thread.BlockingPortal, shell: Shell) -> Iterator[ExoDouble]:
+    """An exo cluster of two nodes called rack, which the user has added."""
+    with portal.wrap_async_context_manager(exo_cluster(2)) as double:
+        added = shell.kowalski("servers", "add", "rack", *double.urls, "--kind", "exo")
+        assert added.returncode == 0
+        yield double
+        assert shell.kowalski("servers", "remove", "rack").returncode == 0
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from kowalski_cli.catalogue import SUMMARIES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from doubles.exo.cluster import ExoDouble
     from terminal.shell import Shell
 
 HEAVY = {"httpx2", "markdown_it", "mcp", "pydantic", "sqlite3"}
 LOOPED = {"anyio", "asyncio"}
 ASKING = {"infer", "models"}
+SMALL = "mlx-community/Qwen3-0.6B-4bit"
 NOTES = """\
 # Notes
 
@@ -81,6 +83,10 @@ def test_its_examples_work(
 ) -> None:
     if name in ASKING:
         request.getfixturevalue("studio")
+    if name == "models":
+        rack: ExoDouble = request.getfixturevalue("rack")
+        rack.catalogue |= {SMALL}
+        rack.downloaded |= {SMALL}
     shell.kowalski("exec", "-l", "python", "-s", "work", "-c", "x = 1", "--no-workspace")
     examples = re.findall(r"^  (.*kowalski .*)$", shell.kowalski(name, "--help").stdout, re.M)
     assert examples

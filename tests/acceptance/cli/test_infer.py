@@ -69,6 +69,7 @@ def test_a_terminal_gets_thoughts_answer_and_what_it_took(shell: Shell, replying
     lines = screen.text.splitlines()
     assert lines[:3] == ["let me see", "", "good day"]
     assert lines[3].startswith("2 tokens · ")
+    assert lines[3].endswith(" · scripted")
 
 
 def test_thoughts_can_be_left_out(shell: Shell, replying: Serve) -> None:
@@ -142,7 +143,7 @@ def test_json_has_an_event_a_line(shell: Shell, replying: Serve) -> None:
     assert text == "good day"
     assert events[0] == {"text": "let me see", "type": "reasoning"}
     assert {"prompt_tokens": 5, "completion_tokens": 2, "type": "usage"} in events
-    assert events[-1] == {"finish_reason": "stop", "type": "done"}
+    assert events[-1] == {"finish_reason": "stop", "served_by": "scripted", "type": "done"}
 
 
 def test_an_answer_that_begins_anew_leaves_nothing_of_the_first_in_a_pipe(

@@ -24,6 +24,7 @@ from doubles.completion_server import (
     stream,
     usage,
 )
+from doubles.exo.cluster import MODEL, exo_cluster
 
 KOWALSKI = str(Path(sys.executable).with_name("kowalski"))
 
@@ -370,6 +371,23 @@ async def test_servers_and_their_models_are_listed(client: Client) -> None:
 
     assert server["models"] == [{"name": "small", "state": "listed"}]
     assert server["slots"] > 0
+
+
+async def test_the_nodes_of_a_cluster_are_listed_among_the_devices(
+    home: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    bare = {name: value for name, value in home.items() if name != "KOWALSKI_OPENAI_URLS"}
+    async with exo_cluster(1) as double:
+        double.add([0])
+        async with (
+            own_agent({**bare, "KOWALSKI_EXO_URLS": double.urls[0]}, tmp_path) as env,
+            assistant(env, folder) as client,
+        ):
+            here, node = (await tool(client, "list_devices"))["devices"]
+
+    assert (here["id"], here["can"]) == ("local", ["run code"])
+    assert (node["name"], node["server"], node["can"]) == ("studio-0", "exo", ["run models"])
+    assert node["holds"] == [f"{MODEL} layers 0-3 of 4"]
 
 
 async def test_a_server_that_is_silent_keeps_no_one_from_the_devices(

@@ -46,6 +46,7 @@ class ExoDouble:
         loading_steps: how many looks at the runners a new instance takes to be ready.
         looks_until_seen: how many looks at the instances a new one takes to appear.
         placing: whether anything comes of commands to place.
+        refusal: why instances are refused, if they are.
         load_failure: what a new instance's runners fail with, if they do.
         views: for each node the indices of the nodes that it sees; all that are there if not here.
         absent: the indices of the nodes that the others have forgotten.
@@ -61,6 +62,7 @@ class ExoDouble:
     loading_steps: int = 0
     looks_until_seen: int = 0
     placing: bool = True
+    refusal: str | None = None
     load_failure: str | None = None
     keep_alive_s: float = 0.02
     views: dict[int, list[int]] = field(default_factory=dict)
@@ -160,6 +162,14 @@ class ExoDouble:
     async def until_chats(self, number: int) -> None:
         """Wait until so many chats have begun."""
         await self._until(lambda: self.chats >= number)
+
+    async def until_created(self, number: int) -> None:
+        """Wait until so many instances have been asked for by what they are."""
+        await self._until(lambda: len(self.created) >= number)
+
+    async def until_deleted(self, number: int) -> None:
+        """Wait until so many instances have been deleted."""
+        await self._until(lambda: len(self.deleted) >= number)
 
     async def until_cancelled(self, number: int) -> None:
         """Wait until so many answers have been cancelled."""

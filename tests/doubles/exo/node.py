@@ -143,10 +143,13 @@ class ExoNode:
         match question.method, parts:
             case "POST", ["place_instance"]:
                 await self._place(question.body, wire)
+            case "POST", ["instance"] if double.refusal is not None:
+                await wire.json({"detail": double.refusal}, 400)
             case "POST", ["instance"]:
                 value = question.body["instance"]
                 double.created.append(value)
                 self._hold(value)
+                await double.notify()
                 await wire.json(shapes.received(_model(value), str(uuid.uuid4())))
             case "GET", ["instance", "previews"]:
                 await self._previews(question.query, wire)
@@ -162,6 +165,7 @@ class ExoNode:
                 else:
                     double.deleted.append(instance_id)
                     del double.instances[instance_id]
+                    await double.notify()
                     await wire.json({"message": "Command received.", "instance_id": instance_id})
             case "GET", _:
                 await wire.json({"detail": "Not Found"}, 404)
@@ -195,14 +199,18 @@ class ExoNode:
         return shapes.instance(str(uuid.uuid4()), model, runners, sharding, means)
 
     async def _previews(self, query: dict[str, str], wire: Wire) -> None:
-        """The candidates go beyond the nodes that were asked for, as exo's do."""
+        """The candidates go beyond the nodes that were asked for, as exo's do; of any nodes there
+        is one for each number. What is not downloaded fits on all nodes together alone."""
         double = self._cluster
-        wanted = query.get("node_ids", "").split(",")
-        chosen = [node.index for node in double.nodes if node.id in wanted]
+        alive = [i for i in double.alive() if i not in double.absent]
         model = query["model_id"]
-        candidates = [self._placement(model, double.alive()), self._placement(model, chosen)]
+        if wanted := query.get("node_ids", "").split(",") if "node_ids" in query else []:
+            small = [[node.index for node in double.nodes if node.id in wanted]]
+        else:
+            small = [alive[:count] for count in range(1, len(alive))]
+        chosen = [*small, alive] if model in double.downloaded else [alive]
+        fits = [self._placement(model, nodes) for nodes in chosen]
         error = "No cycle where every node supports a backend"
-        fits = candidates if model in double.downloaded else candidates[:1]
         await wire.json(shapes.previews(model, fits, error))
 
     async def _await(self, model: str, wire: Wire) -> None:

@@ -92,7 +92,7 @@ async def test_an_answer_comes_in_pieces_and_ends_with_why(engine: Engine) -> No
             events = [event async for event in chat.events()]
     assert "".join(event.text for event in events if isinstance(event, Text)) == "good day"
     assert Usage(prompt_tokens=5, completion_tokens=2) in events
-    assert events[-1] == Done(finish_reason="stop")
+    assert events[-1] == Done(finish_reason="stop", served_by="one")
 
 
 async def test_a_whole_answer_says_who_gave_it(engine: Engine) -> None:

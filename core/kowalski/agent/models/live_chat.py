@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import InvalidRequest, KowalskiError
+from kowalski.errors import KowalskiError
 from kowalski.model.chat import Text
 
 if TYPE_CHECKING:
@@ -76,38 +76,3 @@ class LiveChat:
     def _tell(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
-
-
-class Chats:
-    """The chats of one connection, by number."""
-
-    def __init__(self) -> None:
-        self._chats: dict[int, LiveChat] = {}
-        self._numbers = 0
-
-    def add(self, chat: LiveChat) -> int:
-        """Keep a chat; returns its number."""
-        self._numbers += 1
-        self._chats[self._numbers] = chat
-        return self._numbers
-
-    def get(self, number: int) -> LiveChat:
-        """The chat of this number.
-
-        Raises:
-            InvalidRequest: there is none.
-        """
-        chat = self._chats.get(number)
-        if chat is None:
-            raise InvalidRequest(f"This connection has no chat {number}.")
-        return chat
-
-    def close(self, number: int) -> None:
-        """End a chat, if it is there."""
-        if (chat := self._chats.pop(number, None)) is not None:
-            chat.close()
-
-    def close_all(self) -> None:
-        """End every chat."""
-        for number in list(self._chats):
-            self.close(number)

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from kowalski.agent.background import Background
 from kowalski.agent.home.servers_file import ServersFile, check_entry
+from kowalski.agent.models.cluster_choice import chosen
 from kowalski.agent.models.local_servers import USUAL, listening
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
 
     from kowalski.agent.home.places import Places
+    from kowalski.model.placement import Removal, RemovalRequest
     from kowalski.settings.model import InferenceSettings
 
 EXO_URLS: Final = "KOWALSKI_EXO_URLS"
@@ -45,6 +47,7 @@ class _Known:
     entry: ServerEntry
     source: str
     problem: str | None = None
+    cluster: ExoCluster | None = None
     leave: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -146,6 +149,36 @@ class Servers:
             )
         return tuple(listed)
 
+    @property
+    def clusters(self) -> dict[str, ExoCluster]:
+        """The exo clusters that are open, by name."""
+        return {name: k.cluster for name, k in self._known.items() if k.cluster is not None}
+
+    def cluster(self, wanted: str | None) -> ExoCluster:
+        """The exo cluster that `wanted` names, or has the URL of; None for the only one.
+
+        Raises:
+            InvalidRequest, NoServerAvailable: as `chosen`.
+            ServerUnavailable: it could not be opened.
+        """
+        known = self._known[chosen([one.entry for one in self._known.values()], wanted).name]
+        if known.cluster is None:
+            raise ServerUnavailable(f"{known.entry.name} cannot be asked: {known.problem}")
+        return known.cluster
+
+    async def unload(self, request: RemovalRequest) -> Removal:
+        """Take a model out of a cluster's memory: of the only cluster that has it, or is known.
+
+        Raises:
+            KowalskiError: as `cluster` and `ExoCluster.remove`.
+        """
+        clusters = self.clusters
+        if request.server is None and len(clusters) > 1:
+            having = [one for one in clusters.values() if await _has(one, request.name)]
+            if len(having) == 1:
+                return await having[0].remove(request)
+        return await self.cluster(request.server).remove(request)
+
     async def add(self, entry: ServerEntry, key: str | None = None) -> ServerInfo:
         """Know a server from now on. A `key` is kept in the system's keyring, or in a file.
 
@@ -238,6 +271,7 @@ class Servers:
                 if only_if_real:
                     await server.models()
                 self.pool.add(server)
+                known.cluster = server if isinstance(server, ExoCluster) else None
                 task_status.started()
                 await known.leave.wait()
         except Exception as error:
@@ -253,6 +287,14 @@ class Servers:
             return ExoCluster(entry.urls, name=entry.name)
         key = await self._keys.find(entry)
         return OpenAIServer(entry.urls[0], name=entry.name, api_key=key)
+
+
+async def _has(cluster: ExoCluster, name: str) -> bool:
+    try:
+        return await cluster.has(name)
+    except ServerUnavailable:
+        # Another may have it, and if none does, the caller must say which is meant.
+        return False
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[ServerEntry, ...]:

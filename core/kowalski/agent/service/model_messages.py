@@ -8,6 +8,14 @@ from typing import Any, ClassVar, Literal
 from kowalski.agent.service.message import Message
 from kowalski.agent.service.messages import RunStart
 from kowalski.model.chat import ChatEvent, ChatRequest, ChatResult
+from kowalski.model.placement import (
+    PlacementEnd,
+    PlacementRequest,
+    PlacementStep,
+    Removal,
+    RemovalRequest,
+)
+from kowalski.model.score import InferenceScore
 from kowalski.model.server import BatchRequest, ServerEntry, ServerInfo
 
 
@@ -97,6 +105,58 @@ class RemoveServer(Message[None]):
     answer: ClassVar[Any] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Explain(Message[tuple[InferenceScore, ...]]):
+    """How servers would be chosen from for a prompt to `model`, or to none that is named."""
+
+    model: str | None
+    op: Literal["explain"] = "explain"
+    answer: ClassVar[Any] = tuple[InferenceScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementOpened:
+    """A placement that was begun. It is withdrawn with its connection, unless it is ready."""
+
+    placement_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPlacement(Message[PlacementOpened]):
+    """Load a model on a cluster, to follow it."""
+
+    request: PlacementRequest
+    op: Literal["open_placement"] = "open_placement"
+    answer: ClassVar[Any] = PlacementOpened
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlacement(Message[PlacementStep]):
+    """How far a placement is; waits until that is another than was told. Raises why it failed."""
+
+    placement_id: int
+    op: Literal["read_placement"] = "read_placement"
+    answer: ClassVar[Any] = PlacementStep
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawPlacement(Message[PlacementEnd]):
+    """Take away what a placement made, unless it is over, and wait until that is done."""
+
+    placement_id: int
+    op: Literal["withdraw_placement"] = "withdraw_placement"
+    answer: ClassVar[Any] = PlacementEnd
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveModel(Message[Removal]):
+    """Take a model out of a cluster's memory."""
+
+    request: RemovalRequest
+    op: Literal["remove_model"] = "remove_model"
+    answer: ClassVar[Any] = Removal
+
+
 MODEL_QUESTIONS: tuple[type[Message[Any]], ...] = (
     OpenChat,
     ReadChat,
@@ -106,5 +166,10 @@ MODEL_QUESTIONS: tuple[type[Message[Any]], ...] = (
     ListServers,
     AddServer,
     RemoveServer,
+    Explain,
+    OpenPlacement,
+    ReadPlacement,
+    WithdrawPlacement,
+    RemoveModel,
 )
 """All that can be asked about language models."""

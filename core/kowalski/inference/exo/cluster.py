@@ -24,7 +24,10 @@ from kowalski.inference.exo.limits import ExoLimits
 from kowalski.inference.exo.lookout import Lookout
 from kowalski.inference.exo.node_api import NodeApi
 from kowalski.inference.exo.placement import Placement
+from kowalski.inference.exo.placing import Placing
+from kowalski.inference.exo.removal import in_use, named, not_loaded, requests_at
 from kowalski.inference.exo.repairs import Repairs
+from kowalski.model.placement import Removal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from kowalski.inference.exo.standing import Standing
     from kowalski.inference.exo.view import View
     from kowalski.model.chat import ChatRequest, ServedModel
+    from kowalski.model.placement import PlacementRequest, RemovalRequest
 
 
 class ExoCluster:
@@ -140,6 +144,48 @@ class ExoCluster:
         """
         return await devices(self._api, await self._look(0.0))
 
+    def place(self, request: PlacementRequest) -> Placing:
+        """Begin to load a model. It is withdrawn if it is not ready when the cluster is left."""
+        placing = Placing(self.view, self.placement, self._name, request)
+        self._tasks.start_soon(placing.run)
+        return placing
+
+    async def has(self, name: str) -> bool:
+        """Whether there is an instance of a model, or with an id, that is called so.
+
+        Raises:
+            InvalidRequest: several ids begin so.
+            ServerUnavailable: no node answers.
+        """
+        return bool(named(await self._look(0.0), name))
+
+    async def remove(self, request: RemovalRequest) -> Removal:
+        """Take all instances of a model out of memory, or the one that is named.
+
+        Raises:
+            Busy: they are at requests, and it is not forced.
+            InvalidRequest: several ids begin so.
+            ModelUnavailable: there is none.
+            ServerUnavailable: no node answers, or it was not done in time.
+        """
+        view = await self._look(0.0)
+        standings = named(view, request.name)
+        if not standings:
+            raise not_loaded(view, request.name, self._name)
+        requests = await requests_at(self._api, view, standings)
+        if requests and not request.force:
+            raise in_use(request.name, self._name, requests)
+        for standing in standings:
+            # What its owner removes must not be placed again as lost.
+            self._known.pop(standing.instance.id, None)
+            await self.placement.remove(standing.instance.id)
+        return Removal(
+            server=self._name,
+            model=standings[0].instance.model,
+            instances=tuple(standing.instance.id for standing in standings),
+            cut=requests,
+        )
+
     async def view(self) -> View:
         """The cluster as it is now.
 
@@ -186,8 +232,8 @@ class ExoCluster:
             raise ModelUnavailable(f"{self._name} cannot serve {model!r} now: {_why(standings)}.")
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
-            f"{self._name} has no instance of {model!r}. Place it, or take one that is loaded: "
-            f"{', '.join(sorted(loaded)) or 'none is'}."
+            f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
+            f"Loaded: {', '.join(sorted(loaded)) or 'none'}."
         )
 
     async def _look(self, max_age_s: float) -> View:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kowalski.inference.exo.fields import identifier, member, members, number, tagged, text
+from kowalski.inference.exo.fields import (
+    identifier,
+    member,
+    members,
+    number,
+    size,
+    tagged,
+    text,
+)
 
 _SUFFIX: Final = "Instance"
 _SHARD: Final = "ShardMetadata"
@@ -31,6 +39,7 @@ class Instance:
         means: how its nodes speak to each other, as `POST /place_instance` names it: `MlxRing`.
         sharding: `Pipeline`, `Tensor`, or what else exo has.
         context_tokens: what the model can read and write together, where its card tells.
+        size_bytes: of the whole model, where its card tells.
     """
 
     id: str
@@ -39,6 +48,7 @@ class Instance:
     sharding: str
     shards: tuple[Shard, ...]
     context_tokens: int | None = None
+    size_bytes: int | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -65,7 +75,7 @@ def read_instance(value: Any) -> Instance | None:
     assignments = member(held, "shardAssignments")
     model = text(member(assignments, "modelId"), _LONGEST_MODEL)
     runners = members(member(assignments, "runnerToShard"))
-    shards, shardings, contexts = [], [], []
+    shards, shardings, contexts, sizes = [], [], [], []
     for node, named in members(member(assignments, "nodeToRunner")).items():
         runner = identifier(named)
         shard = tagged(runners.get(runner))
@@ -73,7 +83,9 @@ def read_instance(value: Any) -> Instance | None:
             return None
         kind, metadata = shard
         shardings.append(kind.removesuffix(_SHARD))
-        contexts.append(number(member(member(metadata, "modelCard"), "contextLength")))
+        card = member(metadata, "modelCard")
+        contexts.append(number(member(card, "contextLength")))
+        sizes.append(size(member(card, "storageSize")))
         shards.append(_shard(node, runner, metadata))
     if not (instance_id and model and shards):
         return None
@@ -84,6 +96,7 @@ def read_instance(value: Any) -> Instance | None:
         sharding=shardings[0],
         shards=tuple(sorted(shards, key=lambda shard: (shard.first_layer, shard.node))),
         context_tokens=next((context for context in contexts if context), None),
+        size_bytes=next((whole for whole in sizes if whole), None),
     )
 
 

@@ -65,9 +65,10 @@ def _held(view: View, node: str) -> tuple[HeldShard, ...]:
             model=standing.instance.model,
             shard=shard,
             ready=standing.usable,
+            progress=loaded,
         )
         for standing in view.standings.values()
-        for shard in standing.instance.shards
+        for shard, loaded in zip(standing.instance.shards, standing.loaded, strict=True)
         if shard.node == node
     )
 

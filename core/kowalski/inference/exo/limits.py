@@ -21,6 +21,7 @@ class ExoLimits:
         cancel_s: for telling the cluster that an answer is not wanted any more.
         materialise_s: until an instance that was asked for exists.
         stall_s: how long a model's loading may make no progress.
+        withdraw_s: for taking away an instance that is not wanted any more, or about to appear.
         mending_s: for deleting a suspect instance and asking for another.
         repairs: how many instances are placed again ...
         repairs_within_s: ... in this time.
@@ -37,6 +38,7 @@ class ExoLimits:
     cancel_s: float = 2.0
     materialise_s: float = 30.0
     stall_s: float = 180.0
+    withdraw_s: float = 5.0
     mending_s: float = 5.0
     repairs: int = 3
     repairs_within_s: float = 600.0

@@ -65,8 +65,10 @@ class Lookout:
         async with self._looking:
             # Whoever looked while this one waited has looked for this one too.
             if self._looked_at is None or self._looked_at < wanted_at - max_age_s:
-                self._looked_at = anyio.current_time()
+                began = anyio.current_time()
                 self._seen = await self._sight()
+                # One that is cancelled saw nothing, for nobody.
+                self._looked_at = began
             if isinstance(self._seen, View):
                 return self._seen
             raise ServerUnavailable(str(self._seen))

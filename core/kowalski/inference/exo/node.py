@@ -19,12 +19,14 @@ class Node:
 
     Attributes:
         name: for people.
+        system: its operating system; empty where exo does not know it.
         chip: None where exo does not know it, as on Linux.
         gpu_load: 0 to 1, where exo measures it, which is on Macs.
     """
 
     id: str
     name: str
+    system: str = ""
     chip: str | None = None
     memory_bytes: int | None = None
     free_memory_bytes: int | None = None
@@ -41,12 +43,14 @@ class Absence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldShard:
-    """A part of a model that a node holds; `ready` when it takes requests."""
+    """A part of a model that a node holds, of which `progress` is loaded; `ready` when the whole
+    instance takes requests."""
 
     instance: str
     model: str
     shard: Shard
     ready: bool
+    progress: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +89,12 @@ def read_nodes(ids: Iterable[str], identities: Any, memory: Any, system: Any) ->
 
 def _node(node_id: str, identity: Any, memory: Any, system: Any) -> Node:
     chip = text(member(identity, "chipId"), 100)
+    system_name = text(member(identity, "osVersion"), 100)
     load = measure(member(system, "gpuUsage"))
     return Node(
         id=node_id,
         name=text(member(identity, "friendlyName"), 100) or node_id[:8],
+        system="" if system_name.startswith("Unknown") else system_name,
         chip=None if not chip or chip.startswith("Unknown") else chip,
         memory_bytes=size(member(memory, "ramTotal")),
         free_memory_bytes=size(member(memory, "ramAvailable")),

@@ -31,7 +31,11 @@ class NodeSilent(ServerUnavailable):
     """It took the question, or did not refuse it, and gave no answer in time."""
 
 
-class NodeLacks(ServerUnavailable):
+class NodeRefuses(ServerUnavailable):
+    """It answered, and not with 200: what was commanded does not happen."""
+
+
+class NodeLacks(NodeRefuses):
     """It has nothing there: 404 or 405."""
 
 
@@ -55,7 +59,11 @@ class NodeApi:
         return await self._ask("GET", url, path, None, limit_bytes, within_s or self._within_s)
 
     async def post(self, url: str, path: str, body: Any) -> Any:
-        """As `get`, for a command."""
+        """As `get`, for a command.
+
+        Raises:
+            NodeRefuses: it will not do it.
+        """
         content = json.dumps(body).encode()
         return await self._ask("POST", url, path, content, MAX_STATE_BYTES, self._within_s)
 
@@ -92,9 +100,7 @@ class NodeApi:
         raise NodeSilent(f"The exo node at {url} does not answer. Is that computer overloaded?")
 
 
-async def _refused(
-    endpoint: Endpoint, response: httpx2.Response, within_s: float
-) -> ServerUnavailable:
+async def _refused(endpoint: Endpoint, response: httpx2.Response, within_s: float) -> NodeRefuses:
     said = await read_beginning(response, MAX_ERROR_BYTES, within_s)
     complaint = Complaint.of_body(said, response.status_code)
     error = refusal(endpoint, complaint, model=None)
@@ -102,8 +108,8 @@ async def _refused(
     if response.status_code in (404, 405) or isinstance(error, ModelUnavailable):
         return NodeLacks(f"The exo node at {endpoint.root} has no such thing: {words}")
     if isinstance(error, RequestRefused):
-        return ServerUnavailable(f"The exo node at {endpoint.root} refuses: {words}")
-    return ServerUnavailable(f"The exo node at {endpoint.root} cannot do that now: {words}")
+        return NodeRefuses(f"The exo node at {endpoint.root} refuses: {words}")
+    return NodeRefuses(f"The exo node at {endpoint.root} cannot do that now: {words}")
 
 
 async def _parse(url: str, path: str, body: bytes) -> Any:

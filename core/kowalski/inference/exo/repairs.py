@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import ServerUnavailable
-from kowalski.inference.exo.placement import PIPELINE, TENSOR
+from kowalski.inference.exo.offers import PIPELINE
 
 if TYPE_CHECKING:
     from kowalski.inference.exo.instance import Instance
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kowalski.inference.exo.lookout import Lookout
     from kowalski.inference.exo.placement import Placement
 
+_TENSOR: Final = "Tensor"
 _REMEMBERED: Final = 256
 
 
@@ -61,7 +62,7 @@ class Repairs:
                 view,
                 instance.model,
                 # exo splits some models in ways of its own, which cannot be asked for.
-                sharding=TENSOR if instance.sharding == TENSOR else PIPELINE,
+                sharding=_TENSOR if instance.sharding == _TENSOR else PIPELINE,
                 means=instance.means,
                 min_nodes=max(1, min(len(instance.nodes), len(alive))),
             )

@@ -25,6 +25,7 @@ class Standing:
         broken: whether it is certain that it can never be asked again, by anybody.
         ready: whether all of its runners take requests.
         progress: the part of its layers that is loaded, 0 to 1.
+        loaded: the part of each runner's layers that is loaded.
         steps: the state of each runner; a change is progress too.
         through: URLs of the nodes that deem it usable, its own nodes first.
     """
@@ -35,6 +36,7 @@ class Standing:
     broken: bool
     ready: bool
     progress: float
+    loaded: tuple[float, ...]
     steps: tuple[str, ...]
     through: tuple[str, ...]
 
@@ -90,6 +92,7 @@ def _standing(
         broken=broken,
         ready=ready,
         progress=1.0 if ready else min(loaded / sum(layers), 0.99),
+        loaded=tuple(runner.loaded for runner in runners),
         steps=tuple(runner.state for runner in runners),
         through=(report.url,) if ready and problem is None else (),
     )

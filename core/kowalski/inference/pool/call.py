@@ -208,7 +208,8 @@ class Call:
                         self.input_truncated = self._shared.windows.read_less(
                             seat.member, request.model or "", self._least, event
                         )
-                    whole = isinstance(event, Done)
+                    if isinstance(event, Done):
+                        whole, event = True, replace(event, served_by=seat.member.name)
                     await sink(event)
         except ServerUnavailable:
             # What is whole cannot be cut any more.

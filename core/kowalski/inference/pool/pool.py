@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,12 +12,12 @@ from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
-from kowalski.inference.pool.placement import InferenceScore
 from kowalski.inference.pool.retry_budget import RetryBudget
 from kowalski.inference.pool.roster import Roster
 from kowalski.inference.pool.waiting_line import WaitingLine
 from kowalski.inference.pool.whole_answer import WholeAnswer
 from kowalski.model.chat import PromptOutcome
+from kowalski.model.score import InferenceScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,8 +174,24 @@ class Pool:
 
     def explain(self) -> tuple[InferenceScore, ...]:
         """How the servers would be chosen from for a prompt that came now, the best first."""
-        scores = map(self._score, self._roster.members.values())
-        return tuple(sorted(scores, key=lambda s: (s.eligible, s.score), reverse=True))
+        return _ordered(map(self._score, self._roster.members.values()))
+
+    async def explain_for(self, model: str | None) -> tuple[InferenceScore, ...]:
+        """As `explain`, for a prompt that names `model`, or none: who lacks it is not eligible.
+
+        Raises:
+            NoServerAvailable, ModelUnavailable: as `chat`.
+        """
+        await self._roster.refresh()
+        named = self._roster.choose(model, self.default_model)
+        scores = [
+            score
+            if member.served(named)
+            else replace(score, eligible=False, note=score.note or f"it does not have {named} now")
+            for member in self._roster.members.values()
+            for score in (self._score(member),)
+        ]
+        return _ordered(scores)
 
     def _score(self, member: Member) -> InferenceScore:
         first_token_ms = member.latency.expected_ms
@@ -191,6 +208,10 @@ class Pool:
             eligible=member.usable,
             note=member.trouble or "",
         )
+
+
+def _ordered(scores: Iterable[InferenceScore]) -> tuple[InferenceScore, ...]:
+    return tuple(sorted(scores, key=lambda s: (s.eligible, s.score), reverse=True))
 
 
 def _check(request: ChatRequest) -> None:

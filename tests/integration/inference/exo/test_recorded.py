@@ -20,6 +20,7 @@ from kowalski.errors import KowalskiError, ServerUnavailable
 from kowalski.inference.completions.completion import Completion
 from kowalski.inference.completions.endpoint import Endpoint
 from kowalski.inference.completions.event_stream import Comment, EventStream, ServerSentEvent
+from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.exo.download import read_downloads
 from kowalski.inference.exo.instance import read_instance
 from kowalski.inference.exo.node import read_names
@@ -28,6 +29,7 @@ from kowalski.inference.exo.runner import read_runners
 from kowalski.inference.exo.task import read_tasks
 from kowalski.inference.exo.topology import read_topology
 from kowalski.inference.openai.listing import entries
+from kowalski.model.placement import PlacementRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +151,19 @@ def test_an_instance_that_is_awaited_is_read_in_snake_case() -> None:
         "kowalski-research/tiny-llama-random",
         4096,
     )
+
+
+async def test_previews_of_three_nodes_are_offers_for_each_number_of_nodes() -> None:
+    previews = recorded("cluster/previews_3nodes.json")
+    model = previews["previews"][0]["model_id"]
+    async with exo_cluster(1) as double, ExoCluster(double.urls) as cluster:
+        double.catalogue |= {model}
+        double.downloaded |= {model}
+        double.told["/instance/previews"] = previews
+        for count in (1, 2, 3):
+            offer = await cluster.placement.offer(PlacementRequest(model=model, count=count))
+            assert len(offer.instance.nodes) == count
+            assert offer.instance.size_bytes == 854272
 
 
 @pytest.mark.parametrize("name", ["cluster/previews_3nodes.json", "single/previews.json"])

@@ -9,9 +9,10 @@ import anyio
 import pytest
 
 from doubles.exo import shapes
-from doubles.exo.cluster import exo_cluster
+from doubles.exo.cluster import MODEL, exo_cluster
 from kowalski.errors import InvalidSettings, ServerUnavailable
 from kowalski.inference.exo.cluster import ExoCluster
+from kowalski.model.chat import ChatMessage, ChatRequest, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,3 +270,19 @@ async def test_the_error_of_a_block_is_not_put_in_a_group(
         with pytest.raises(KeyError):
             async with ExoCluster(double.urls, limits=limits()):
                 raise KeyError
+
+
+async def test_a_look_that_is_cancelled_is_not_taken_for_one_that_saw_nothing(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.add([0])
+    request = ChatRequest(messages=(ChatMessage("user", "hello"),), model=MODEL)
+    async with ExoCluster(double.urls, limits=limits(poll_s=60.0)) as cluster:
+        for node in double.nodes:
+            node.hanging = True
+        with anyio.move_on_after(0.1):
+            await cluster.view()
+        for node in double.nodes:
+            node.hanging = False
+        async with cluster.chat(request) as events:
+            assert [event async for event in events][-1] == Done(finish_reason="stop")

@@ -39,7 +39,7 @@ async def test_an_answer_streams_through_and_ends_with_done() -> None:
     async with Pool([FakeModelServer("a", otherwise=answers("x", "y"))]) as pool:
         events = await events_of(pool)
     assert [event.text for event in events if isinstance(event, Text)] == ["x", "y"]
-    assert events[-1] == Done(finish_reason="stop")
+    assert events[-1] == Done(finish_reason="stop", served_by="a")
 
 
 async def test_a_whole_answer_tells_its_text_tokens_times_and_server() -> None:

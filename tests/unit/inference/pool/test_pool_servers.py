@@ -48,7 +48,7 @@ class TestServersComeAndGo:
                 await anext(events)
                 pool.remove("a")
                 rest = [event async for event in events]
-            assert rest[-1] == Done(finish_reason="stop")
+            assert rest[-1] == Done(finish_reason="stop", served_by="a")
             with pytest.raises(NoServerAvailable):
                 await pool.complete(prompt())
 

@@ -1,0 +1,182 @@
+"""Where a model could be placed, as exo offers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from kowalski.errors import InvalidRequest, ModelUnavailable, ServerUnavailable
+from kowalski.inference.exo.catalogue import downloaded_models, known_models
+from kowalski.inference.exo.download import read_downloads
+from kowalski.inference.exo.fields import member, text
+from kowalski.inference.exo.instance import read_instance
+from kowalski.inference.exo.node_api import MAX_LONG_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kowalski.inference.exo.instance import Instance
+    from kowalski.inference.exo.node_api import NodeApi
+    from kowalski.inference.exo.report import Report
+    from kowalski.inference.exo.view import View
+    from kowalski.model.placement import PlacementRequest
+
+PIPELINE: Final = "Pipeline"
+RING: Final = "MlxRing"
+_CLOSE: Final = 5
+_GB: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An instance that exo would make. `body` is its JSON as exo gave it, `url` where to send it.
+
+    It has its id already, so that nobody else's is taken for it.
+    """
+
+    url: str
+    body: Any
+    instance: Instance
+
+
+class Offers:
+    """Asks a cluster where a model could be placed. Nothing is placed by asking."""
+
+    def __init__(self, api: NodeApi) -> None:
+        self._api = api
+
+    async def best(self, view: View, request: PlacementRequest) -> Offer:
+        """What to place: as few nodes as exo needs, those that have the model first.
+
+        Raises:
+            InvalidRequest: no node, or more than one, has a name that is given; or the cluster is
+                two clusters, and nothing tells which is meant.
+            ModelUnavailable: exo does not know the model, or it would have to be downloaded,
+                which is not allowed.
+            ServerUnavailable: it does not fit there, or the cluster cannot be asked.
+        """
+        if request.devices and request.count is not None:
+            raise InvalidRequest("Name the devices, or say how many: not both.")
+        nodes = tuple(dict.fromkeys(node_id(view, name) for name in request.devices))
+        report = _report(view, nodes)
+        await self._check_known(report.url, request.model)
+        offers = await self._offers(view, report, request, nodes)
+        lacking = await self._lacking(report.url, request.model)
+        offer = min(offers, key=lambda one: (len(lacking(one)), len(one.instance.nodes)))
+        if not request.download and (without := lacking(offer)):
+            names = ", ".join(view.names.get(node, node[:8]) for node in without)
+            size = offer.instance.size_bytes
+            large = f" ({max(size / _GB, 0.1):.1f} GB)" if size else ""
+            raise ModelUnavailable(
+                f"{request.model!r}{large} is not downloaded on {names}. Nothing was placed. To "
+                "allow the download: --download, or download=True from Python."
+            )
+        return offer
+
+    async def _check_known(self, url: str, model: str) -> None:
+        names = await known_models(self._api, url)
+        if model in names:
+            return
+        ends = {name.rpartition("/")[2].lower(): name for name in names}
+        wanted = model.rpartition("/")[2].lower()
+        close = [text(ends[end]) for end in get_close_matches(wanted, ends, _CLOSE)]
+        told = f"Close to it: {', '.join(close)}." if close else "`kowalski models` lists some."
+        raise ModelUnavailable(
+            f"The exo cluster knows no model {model!r}. {told} Its own page lists all, and adds "
+            "others."
+        )
+
+    async def _offers(
+        self, view: View, report: Report, request: PlacementRequest, nodes: Sequence[str]
+    ) -> list[Offer]:
+        query = {"model_id": request.model} | ({"node_ids": ",".join(nodes)} if nodes else {})
+        told = await self._api.get(report.url, f"/instance/previews?{urlencode(query)}")
+        previews = member(told, "previews")
+        offers, reasons = [], []
+        for preview in previews if isinstance(previews, list) else []:
+            if (text(member(preview, "sharding")), text(member(preview, "instanceMeta"))) != (
+                PIPELINE,
+                RING,
+            ):
+                continue
+            body = member(preview, "instance")
+            instance = read_instance(body)
+            if instance is None:
+                reasons.append(text(member(preview, "error")))
+            elif _fits(instance, request, nodes):
+                offers.append(Offer(url=report.url, body=body, instance=instance))
+        if not offers:
+            where = " and ".join(view.names.get(node, node[:8]) for node in nodes)
+            on = f"on {where} alone" if nodes else f"on {request.count or 'any'} devices"
+            why = next((reason for reason in reasons if reason), "exo offers no such placement.")
+            raise ServerUnavailable(
+                f"{request.model!r} cannot be placed {on}: {why} Choose other devices, or let exo "
+                "choose."
+            )
+        return offers
+
+    async def _lacking(self, url: str, model: str) -> Lacking:
+        cards = await downloaded_models(self._api, url)
+        told = await self._api.get(url, "/state/downloads", limit_bytes=MAX_LONG_BYTES)
+        states: dict[str, set[str]] = {}
+        for download in read_downloads(told):
+            if download.model == model:
+                states.setdefault(download.node, set()).add(download.state)
+        return Lacking(any(card.name == model for card in cards), states)
+
+
+class Lacking:
+    """Which nodes of an offer would download its model.
+
+    The cluster tells whether any of them has it, and for those that told what they have, which.
+    """
+
+    def __init__(self, somewhere: bool, states: dict[str, set[str]]) -> None:
+        self._somewhere = somewhere
+        self._states = states
+
+    def __call__(self, offer: Offer) -> tuple[str, ...]:
+        """Their ids."""
+        return tuple(node for node in offer.instance.nodes if not self._has(node))
+
+    def _has(self, node: str) -> bool:
+        known = self._states.get(node)
+        return self._somewhere and (known is None or "Completed" in known)
+
+
+def node_id(view: View, wanted: str) -> str:
+    """The id of the node that `wanted` names, by its id or its friendly name.
+
+    Raises:
+        InvalidRequest: there is none, or more than one.
+    """
+    nodes = dict.fromkeys(node for report in view.reports for node in report.topology.nodes)
+    found = [node for node in nodes if wanted == node]
+    found = found or [node for node in nodes if view.names.get(node) == wanted]
+    if len(found) == 1:
+        return found[0]
+    known = [f"{view.names.get(node, '')} ({node})" for node in nodes]
+    problem = "more than one node is" if found else "no node of the exo cluster is"
+    raise InvalidRequest(f"{problem} called {wanted!r}. There are: {', '.join(known)}.")
+
+
+def _report(view: View, nodes: Sequence[str]) -> Report:
+    """The view of a node that has all of `nodes` in its cluster."""
+    if view.divided and not nodes:
+        raise InvalidRequest(
+            "The nodes of this server disagree about who is in the cluster: its URLs are those of "
+            "two clusters, or their network is cut. Name the devices, or add each cluster as a "
+            "server of its own."
+        )
+    for report in view.reports:
+        if set(nodes) <= set(report.topology.nodes):
+            return report
+    raise InvalidRequest("These devices are in different clusters: no model spans them.")
+
+
+def _fits(instance: Instance, request: PlacementRequest, nodes: Sequence[str]) -> bool:
+    if nodes:
+        return set(instance.nodes) == set(nodes)
+    return request.count is None or len(instance.nodes) == request.count
