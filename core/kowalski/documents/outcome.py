@@ -1,0 +1,95 @@
+"""What a document shows of the run of one of its blocks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from kowalski.documents.printed import Printed
+
+if TYPE_CHECKING:
+    from kowalski.model.block import CodeBlock
+    from kowalski.model.event import Artifact, Event, Finished
+
+_SUFFIXES: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/svg+xml": "svg",
+}
+_RESULTS: Final = frozenset({"ok", "failed", "timeout", "killed"})
+_HASH_CHARACTERS: Final = 12
+_NAME_CHARACTERS: Final = 40
+_NO_NAME: Final = re.compile(r"[^\w-]+")
+_IMAGE_NAME: Final = re.compile(
+    rf"[\w-]+-(?P<hash>[0-9a-f]{{{_HASH_CHARACTERS}}})\.(?:{'|'.join(_SUFFIXES.values())})"
+)
+
+
+class Outcome:
+    """Gathers from the events of a block's run what a document shows of it.
+
+    That is what the block printed, in the order in which it came, then the value of its last
+    expression, then how it failed; and the images that it made. Nothing that differs from run to
+    run on its own, such as a duration, is among it.
+
+    Attributes:
+        images: the images, in the order in which they came.
+        finished: how the run ended; None as long as it goes on.
+    """
+
+    def __init__(self) -> None:
+        self.images: list[Artifact] = []
+        self.finished: Finished | None = None
+        self._printed = Printed()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the block came to an end of its own, or to a limit: there is a result."""
+        return self.finished is not None and self.finished.status in _RESULTS
+
+    def hear(self, event: Event) -> None:
+        """Take in an event of the run."""
+        if event.type == "output":
+            self._printed.feed(event.stream, event.text)
+        elif event.type == "artifact":
+            if event.media_type in _SUFFIXES:
+                self.images.append(event)
+        elif event.type == "finished":
+            self.finished = event
+            for said in (event.value, _failure(event)):
+                self._printed.end_line()
+                self._printed.feed("stdout", said or "")
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines of text that the document shows."""
+        return self._printed.lines()
+
+
+def image_name(block: CodeBlock, image: Artifact) -> str:
+    """The name of the file that holds an image of `block`: the same for the same content."""
+    called = _NO_NAME.sub("-", block.name or "")[:_NAME_CHARACTERS].strip("-") or "figure"
+    return f"{called}-{image.sha256[:_HASH_CHARACTERS]}.{_SUFFIXES[image.media_type]}"
+
+
+def names_content(name: str, sha256: str) -> bool:
+    """Whether `name` is what `image_name` gives a file with this content: it is Kowalski's."""
+    match = _IMAGE_NAME.fullmatch(name)
+    return match is not None and sha256.startswith(match["hash"])
+
+
+def _failure(finished: Finished) -> str | None:
+    """How a run failed, in a line; None if it did not."""
+    error, reason = finished.error, finished.reason or ""
+    if finished.status == "ok":
+        return None
+    if finished.status != "failed":
+        said = f"{finished.status}: {reason}"
+    elif error is None:
+        said = reason or f"exit code {finished.exit_code}"
+    elif error.type == "ExitStatus" or not error.message:
+        said = error.message or error.type
+    else:
+        said = f"{error.type}: {error.message}"
+    return f"✗ {said.strip().partition(chr(10))[0]}"
