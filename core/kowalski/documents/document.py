@@ -133,13 +133,18 @@ async def read(path: str | os.PathLike[str]) -> Document:
     """Read and parse the document at `path`, off the event loop.
 
     Raises:
+        KowalskiError: as `load`.
+    """
+    return await to_thread.run_sync(load, Path(path), abandon_on_cancel=True)
+
+
+def load(path: Path) -> Document:
+    """Read and parse the document at `path`.
+
+    Raises:
         DocumentTooLarge: it is beyond `MAX_DOCUMENT_BYTES`.
         InvalidDocument: it cannot be read, or is no UTF-8 text.
     """
-    return await to_thread.run_sync(_load, Path(path), abandon_on_cancel=True)
-
-
-def _load(path: Path) -> Document:
     name = str(path)
     try:
         with path.open("rb") as file:

@@ -73,10 +73,10 @@ def image_name(block: CodeBlock, image: Artifact) -> str:
     return f"{called}-{image.sha256[:_HASH_CHARACTERS]}.{_SUFFIXES[image.media_type]}"
 
 
-def names_content(name: str, sha256: str) -> bool:
-    """Whether `name` is what `image_name` gives a file with this content: it is Kowalski's."""
+def content_in(name: str) -> str | None:
+    """How the SHA-256 of the file begins that `image_name` gave this name; None if it did not."""
     match = _IMAGE_NAME.fullmatch(name)
-    return match is not None and sha256.startswith(match["hash"])
+    return match["hash"] if match is not None else None
 
 
 def _failure(finished: Finished) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hypothesis import assume, given
@@ -185,7 +185,7 @@ def test_outputs_find_their_blocks_where_text_was_put_before_them(
 def test_output_reads_the_same_however_it_came(printed: str, cuts: list[int]) -> None:
     taken = Printed()
     places = [0, *sorted(cuts), len(printed)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         taken.feed("stdout", printed[start:end])
 
     assert taken.lines() == _lines_of(printed)
