@@ -9,6 +9,7 @@ from anyio import to_thread
 from kowalski.documents.edits import Shown, apply
 from kowalski.documents.outcome import image_name
 from kowalski.errors import AgentUnavailable, KowalskiError, UnknownRun
+from kowalski_cli import exit_codes
 from kowalski_cli.document_file import DocumentFile
 from kowalski_cli.document_story import BlockWritten, DocumentWritten
 from kowalski_cli.image_folder import ImageFolder
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kowalski.engine import Engine
     from kowalski.model.block import CodeBlock
     from kowalski_cli.document_run import Listener
-    from kowalski_cli.document_story import Told
 
 _MOST_RUNS: Final = 5
 
@@ -43,34 +43,22 @@ class Destination:
 class DocumentWrite:
     """Keeps what finished, and writes all of it at the end, however that comes."""
 
-    exit_code: Final = 0
+    exit_code: Final = exit_codes.OK
 
     def __init__(
         self, engine: Engine, document: Document, destination: Destination, listener: Listener
     ) -> None:
         self._engine = engine
         self._document = document
-        self._destination = destination
+        self._file = destination.file
+        self._images = destination.images
         self._listener = listener
-        self._outputs: dict[int, Shown] = {}
-        self._images: dict[str, bytes] = {}
-        self._runs: list[str] = []
+        self._outcomes: dict[int, Outcome] = {}
+        self._put: list[str] = []
 
     async def take(self, block: CodeBlock, outcome: Outcome) -> None:
-        """Keep the output of a block, with its images: the agent may be gone at the end."""
-        links = []
-        for image in outcome.images:
-            try:
-                _, content = await self._engine.artifact(image.id)
-            except (UnknownRun, AgentUnavailable):
-                # It is not kept any longer. Without it, there is still the text.
-                continue
-            name = image_name(block, image)
-            self._images[name] = content
-            links.append(self._destination.images.link(name))
-        self._outputs[block.index] = Shown(outcome.lines(), tuple(links))
-        if outcome.finished is not None:
-            self._runs.append(outcome.finished.run_id)
+        """Keep what a block did."""
+        self._outcomes[block.index] = outcome
 
     async def finish(self) -> None:
         """Write what there is, and tell so.
@@ -78,47 +66,61 @@ class DocumentWrite:
         Raises:
             KowalskiError: it was not written; says where to find it.
         """
-        if not self._outputs:
+        if not self._outcomes:
             return
         try:
-            told = await to_thread.run_sync(self._write)
+            # Images come first: the document links nothing that is not there.
+            outputs = {index: await self._shown(index) for index in self._outcomes}
+            now, made = await to_thread.run_sync(self._file.write, self._document, outputs)
         except KowalskiError as error:
-            runs = ", ".join(run_id[:8] for run_id in self._runs[:_MOST_RUNS])
-            more = ", …" if len(self._runs) > _MOST_RUNS else ""
-            raise type(error)(
-                f"{error.user_message} The outputs are kept as the runs {runs}{more}: "
-                f"kowalski runs show {self._runs[0][:8]} --output"
-            ) from error
-        for one in told:
-            await self._listener.hear(one)
-
-    def _write(self) -> list[Told]:
-        images = self._destination.images
-        # Before the document, which then links nothing that is not there.
-        put = images.put(self._images)
-        try:
-            now, made = self._destination.file.write(self._document, self._outputs)
-        except KowalskiError:
-            images.remove(put)
-            raise
-        removed = images.remove(_unlinked(now, made))
-        written: list[Told] = [
-            BlockWritten(
-                index=index,
-                name=now.blocks[index - 1].name,
-                start_line=now.blocks[index - 1].start_line,
-                how="added" if edit.start == edit.end else "changed" if edit.text else "removed",
+            await to_thread.run_sync(self._images.remove, self._put)
+            raise type(error)(f"{error.user_message} {self._whereabouts()}") from error
+        removed = await to_thread.run_sync(self._images.remove, _unlinked(now, made))
+        for index, edit in made.items():
+            await self._listener.hear(_written(now.blocks[index - 1], edit))
+        await self._listener.hear(
+            DocumentWritten(
+                document=self._document.name,
+                changed=len(made),
+                unchanged=len(outputs) - len(made),
+                images=tuple(self._put),
+                images_removed=removed,
             )
-            for index, edit in made.items()
-        ]
-        saved = DocumentWritten(
-            document=self._document.name,
-            changed=len(made),
-            unchanged=len(self._outputs) - len(made),
-            images=put,
-            images_removed=removed,
         )
-        return [*written, saved]
+
+    async def _shown(self, index: int) -> Shown:
+        outcome, links = self._outcomes[index], []
+        for image in outcome.images:
+            name = image_name(self._document.blocks[index - 1], image)
+            link = self._images.link(name)
+            if not self._images.has(name):
+                try:
+                    _, content = await self._engine.artifact(image.id)
+                except (UnknownRun, AgentUnavailable):
+                    # It is no longer to be had; what else the block did still is.
+                    continue
+                await to_thread.run_sync(self._images.put, name, content)
+                self._put.append(link)
+            links.append(link)
+        return Shown(outcome.lines(), tuple(links))
+
+    def _whereabouts(self) -> str:
+        """Where the outputs are that could not be written."""
+        runs = [one.finished.run_id[:8] for one in self._outcomes.values() if one.finished]
+        more = ", …" if len(runs) > _MOST_RUNS else ""
+        return (
+            f"The outputs are kept in the runs {', '.join(runs[:_MOST_RUNS])}{more}: "
+            f"kowalski runs show {runs[0]} --output"
+        )
+
+
+def _written(block: CodeBlock, edit: Edit) -> BlockWritten:
+    return BlockWritten(
+        index=block.index,
+        name=block.name,
+        start_line=block.start_line,
+        how="added" if edit.start == edit.end else "changed" if edit.text else "removed",
+    )
 
 
 def _unlinked(before: Document, edits: Mapping[int, Edit]) -> list[str]:

@@ -12,7 +12,7 @@ from kowalski.documents.outcome import content_in
 from kowalski.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _NO_LINK: Final = re.compile(r"[^\w/.~-]")
@@ -47,23 +47,22 @@ class ImageFolder:
             f"{self._path.name}/{name}",
         )
 
-    def put(self, images: Mapping[str, bytes]) -> tuple[str, ...]:
-        """Write those of `images` that are not there. Returns links to the new files.
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name, whoever made it."""
+        return os.path.lexists(self._path / name)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an image that is not there.
 
         Raises:
-            InvalidRequest: one cannot be written.
+            InvalidRequest: it cannot be written.
         """
-        if not images:
-            return ()
         try:
             self._path.mkdir(exist_ok=True)
             with self._opened() as folder:
-                new = [name for name in images if not _there(folder, name)]
-                for name in new:
-                    _write(folder, name, images[name])
+                _write(folder, name, content)
         except OSError as error:
             raise InvalidRequest(f"{self._path} cannot be written: {error.strerror}.") from error
-        return tuple(map(self.link, new))
 
     def remove(self, links: Iterable[str]) -> tuple[str, ...]:
         """Remove the images that `links` lead to, where Kowalski made them. Returns those.
@@ -98,14 +97,6 @@ class ImageFolder:
             yield descriptor
         finally:
             os.close(descriptor)
-
-
-def _there(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _write(folder: int, name: str, content: bytes) -> None:

@@ -28,6 +28,8 @@ def difference(told: BlockDiffers, document: str, style: Style) -> list[str]:
 def checked(told: DocumentChecked, style: Style) -> str:
     """How a check went."""
     name = one_line(told.document)
+    if not told.differing and not told.same:
+        return "No output was compared."
     if not told.differing:
         sign = style.good(style.sign("ok"))
         return f"{sign} {name} shows what came out ({count(told.same, 'block')} compared)"

@@ -9,7 +9,7 @@ from kowalski.documents.printed import Printed
 
 if TYPE_CHECKING:
     from kowalski.model.block import CodeBlock
-    from kowalski.model.event import Artifact, Event, Finished
+    from kowalski.model.event import Artifact, Event, Finished, Stream
 
 _SUFFIXES: Final = {
     "image/png": "png",
@@ -30,9 +30,9 @@ _IMAGE_NAME: Final = re.compile(
 class Outcome:
     """Gathers from the events of a block's run what a document shows of it.
 
-    That is what the block printed, in the order in which it came, then the value of its last
+    That is what the block printed to stdout, then what to stderr, then the value of its last
     expression, then how it failed; and the images that it made. Nothing that differs from run to
-    run on its own, such as a duration, is among it.
+    run on its own is among it, such as a duration, or which of two streams was read first.
 
     Attributes:
         images: the images, in the order in which they came.
@@ -42,7 +42,7 @@ class Outcome:
     def __init__(self) -> None:
         self.images: list[Artifact] = []
         self.finished: Finished | None = None
-        self._printed = Printed()
+        self._printed: dict[Stream, Printed] = {"stdout": Printed(), "stderr": Printed()}
 
     @property
     def whole(self) -> bool:
@@ -52,19 +52,21 @@ class Outcome:
     def hear(self, event: Event) -> None:
         """Take in an event of the run."""
         if event.type == "output":
-            self._printed.feed(event.stream, event.text)
+            self._printed[event.stream].feed(event.text)
         elif event.type == "artifact":
             if event.media_type in _SUFFIXES:
                 self.images.append(event)
         elif event.type == "finished":
             self.finished = event
-            for said in (event.value, _failure(event)):
-                self._printed.end_line()
-                self._printed.feed("stdout", said or "")
 
     def lines(self) -> tuple[str, ...]:
         """The lines of text that the document shows."""
-        return self._printed.lines()
+        parts = list(self._printed.values())
+        if self.finished is not None:
+            for said in (self.finished.value, _failure(self.finished)):
+                parts.append(Printed())
+                parts[-1].feed(said or "")
+        return tuple(line for part in parts for line in part.lines())
 
 
 def image_name(block: CodeBlock, image: Artifact) -> str:

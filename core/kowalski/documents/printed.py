@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from kowalski.model.event import Stream
+from typing import Final
 
 HEAD_LINES: Final = 200
 """The first lines that are kept of an output too long for a document."""
@@ -43,31 +40,25 @@ class Printed:
         self._tail: deque[str] = deque()
         self._tail_characters = 0
         self._left_out = 0
-        self._stream: Stream = "stdout"
         self._line = ""
         self._beyond = 0
         self._returned = False
 
-    def feed(self, stream: Stream, text: str) -> None:
-        """Take in a piece of output; where the stream changes, a line begins."""
-        if stream != self._stream:
-            self.end_line()
-        self._stream = stream
+    def feed(self, text: str) -> None:
+        """Take in a piece of output."""
         *whole, last = text.split("\n")
         for line in whole:
             self._extend(line)
             self._keep()
         self._extend(last)
 
-    def end_line(self) -> None:
-        """What comes next begins a line."""
+    def lines(self) -> tuple[str, ...]:
+        """All lines, once there are no more, and one that counts what was left out.
+
+        There are none where all are empty.
+        """
         if self._line:
             self._keep()
-        self._returned = False
-
-    def lines(self) -> tuple[str, ...]:
-        """All lines so far, with one that counts what was left out; none where all are empty."""
-        self.end_line()
         left_out = [f"… {self._left_out:,} lines left out …"] if self._left_out else []
         lines = [*self._head, *left_out, *self._tail]
         while lines and not lines[-1]:

@@ -86,7 +86,7 @@ def _documents(draw: st.DrawFn) -> str:
 
 def _lines_of(printed: str) -> tuple[str, ...]:
     taken = Printed()
-    taken.feed("stdout", printed)
+    taken.feed(printed)
     return taken.lines()
 
 
@@ -186,6 +186,6 @@ def test_output_reads_the_same_however_it_came(printed: str, cuts: list[int]) ->
     taken = Printed()
     places = [0, *sorted(cuts), len(printed)]
     for start, end in pairwise(places):
-        taken.feed("stdout", printed[start:end])
+        taken.feed(printed[start:end])
 
     assert taken.lines() == _lines_of(printed)
