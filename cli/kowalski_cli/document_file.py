@@ -37,9 +37,9 @@ class DocumentFile:
         self._path = path
         if not self.target.is_file():
             raise InvalidRequest(f"{path} is no file that can be written: drop --write.")
-        if not os.access(self.target, os.W_OK):
+        if not os.access(self.target, os.W_OK, effective_ids=True):
             raise InvalidRequest(f"{path} is read-only: make it writable, or drop --write.")
-        if not os.access(self.target.parent, os.W_OK | os.X_OK):
+        if not os.access(self.target.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise InvalidRequest(
                 f"{self.target.parent} is read-only, and a document is written by putting a new "
                 "file there: make the folder writable, or drop --write."

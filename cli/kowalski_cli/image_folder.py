@@ -34,7 +34,7 @@ class ImageFolder:
                 f"{self._path} is no folder of its own, and images belong there: move it away, or "
                 "drop --write."
             )
-        if self._path.is_dir() and not os.access(self._path, os.W_OK | os.X_OK):
+        if self._path.is_dir() and not os.access(self._path, os.W_OK | os.X_OK, effective_ids=True):
             raise InvalidRequest(
                 f"{self._path} is read-only, and images belong there: make it writable, or drop "
                 "--write."

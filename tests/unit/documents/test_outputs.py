@@ -138,12 +138,23 @@ def test_comments_in_code_mean_nothing() -> None:
 
 
 def test_lines_that_a_formatter_put_in_stay_while_nothing_else_changes() -> None:
-    formatted = "> ```js\n> 1\n> ```\n>\n> " + _WRITTEN.replace("\n", "\n>\n> ", 1).replace(
-        "```\n<", "```\n>\n> <"
-    ).replace("\n4", "\n> 4").replace("42\n", "42\n> ")
+    output = [
+        "<!-- kowalski:output -->",
+        "",
+        "```text",
+        "42",
+        "```",
+        "",
+        "<!-- /kowalski:output -->",
+    ]
+    lines = ["```js", "1", "```", "", *output, "", "after"]
+    formatted = "".join(f"{f'> {line}'.rstrip()}\n" for line in lines)
 
     assert _write(formatted, "42") == formatted
-    assert _write(formatted, "7").startswith("> ```js\n> 1\n> ```\n>\n> <!-- kowalski:output -->")
+    assert _write(formatted, "7") == (
+        "> ```js\n> 1\n> ```\n>\n> <!-- kowalski:output -->\n> ```text\n> 7\n> ```\n"
+        "> <!-- /kowalski:output -->\n>\n> after\n"
+    )
 
 
 def test_an_output_in_another_container_is_not_the_blocks() -> None:
