@@ -22,6 +22,7 @@ _RESULTS: Final = frozenset({"ok", "failed", "timeout", "killed"})
 _HASH_CHARACTERS: Final = 12
 _NAME_CHARACTERS: Final = 40
 _NO_NAME: Final = re.compile(r"[^\w-]+")
+_ADDRESS: Final = re.compile(r"( at 0x)[0-9A-Fa-f]{4,16}\b")
 _IMAGE_NAME: Final = re.compile(
     rf"[\w-]+-(?P<hash>[0-9a-f]{{{_HASH_CHARACTERS}}})\.(?:{'|'.join(_SUFFIXES.values())})"
 )
@@ -32,7 +33,8 @@ class Outcome:
 
     That is what the block printed to stdout, then what to stderr, then the value of its last
     expression, then how it failed; and the images that it made. Nothing that differs from run to
-    run on its own is among it, such as a duration, or which of two streams was read first.
+    run on its own is among it: no duration, no address of an object in its value, and not which of
+    two streams was read first.
 
     Attributes:
         images: the images, in the order in which they came.
@@ -63,9 +65,10 @@ class Outcome:
         """The lines of text that the document shows."""
         parts = list(self._printed.values())
         if self.finished is not None:
-            for said in (self.finished.value, _failure(self.finished)):
+            value = _ADDRESS.sub(r"\1…", self.finished.value or "")
+            for said in (value, _failure(self.finished)):
                 parts.append(Printed())
-                parts[-1].feed(said or "")
+                parts[-1].feed(said)
         return tuple(line for part in parts for line in part.lines())
 
 
@@ -81,11 +84,11 @@ def content_in(name: str) -> str | None:
     return match["hash"] if match is not None else None
 
 
-def _failure(finished: Finished) -> str | None:
-    """How a run failed, in a line; None if it did not."""
+def _failure(finished: Finished) -> str:
+    """How a run failed, in a line; empty if it did not."""
     error, reason = finished.error, finished.reason or ""
     if finished.status == "ok":
-        return None
+        return ""
     if finished.status != "failed":
         said = f"{finished.status}: {reason}"
     elif error is None:

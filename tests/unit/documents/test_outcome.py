@@ -38,6 +38,14 @@ def test_stdout_comes_before_stderr_and_both_before_the_value_and_the_error() ->
     assert shown.lines() == ("one", "more", "two", "42", "✗ KeyError: 'x'")
 
 
+def test_the_address_of_a_value_is_left_out() -> None:
+    value = "[<matplotlib.lines.Line2D object at 0x7f3a5c0b1e50>]"
+
+    shown = _outcome(("stdout", " at 0x7f3a\n"), end=replace(_OK, value=value)).lines()
+
+    assert shown == (" at 0x7f3a", "[<matplotlib.lines.Line2D object at 0x…>]")
+
+
 @pytest.mark.parametrize(
     ("end", "line"),
     [
