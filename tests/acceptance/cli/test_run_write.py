@@ -6,17 +6,18 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kowalski.documents.document import parse
 from terminal.document import events_of, write_document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from terminal.shell import Shell
 
+_ROOT = Path(__file__).parents[3]
 _DOT = "class Dot:\n    def _repr_png_(self): return b'one'"
 
 
@@ -93,6 +94,16 @@ def test_a_check_shows_what_differs_and_changes_nothing(shell: Shell) -> None:
     assert "✗ 1 block differs from what notes.md shows, 1 the same" in changed.stdout
     assert changed.returncode == 1
     assert path.read_bytes() == before
+
+
+def test_the_documented_output_is_what_is_written(shell: Shell) -> None:
+    page = parse((_ROOT / "docs/documents.md").read_text("utf-8"))
+    (example,) = (block.code for block in page.blocks if "kowalski:output" in block.code)
+    path = shell.folder / "notes.md"
+    path.write_text(example)
+
+    assert shell.kowalski("run", "notes.md", "--check").returncode == 0
+    assert "showed all of this" in shell.kowalski("run", "notes.md", "--write").stdout
 
 
 def test_images_lie_beside_the_document_and_old_ones_go(shell: Shell) -> None:
