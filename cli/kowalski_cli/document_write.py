@@ -39,6 +39,10 @@ class Destination:
         self.file = DocumentFile(path)
         self.images = ImageFolder(self.file.target)
 
+    def take_from(self, engine: Engine, document: Document, listener: Listener) -> DocumentWrite:
+        """What writes the outputs of one run, and tells `listener`."""
+        return DocumentWrite(engine, document, self, listener)
+
 
 class DocumentWrite:
     """Keeps what finished, and writes all of it at the end, however that comes."""
@@ -93,7 +97,7 @@ class DocumentWrite:
         for image in outcome.images:
             name = image_name(self._document.blocks[index - 1], image)
             link = self._images.link(name)
-            if not self._images.has(name):
+            if not await to_thread.run_sync(self._images.has, name):
                 try:
                     _, content = await self._engine.artifact(image.id)
                 except (UnknownRun, AgentUnavailable):

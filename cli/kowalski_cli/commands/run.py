@@ -16,12 +16,10 @@ from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
 from kowalski_cli.diagnostics import tell_diagnostics, unheeded
-from kowalski_cli.document_check import DocumentCheck
 from kowalski_cli.document_outputs import NoPurpose, outputs_for
 from kowalski_cli.document_report import DocumentReport
 from kowalski_cli.document_run import Choices, DocumentRun
 from kowalski_cli.document_story import Remark
-from kowalski_cli.document_write import Destination, DocumentWrite
 from kowalski_cli.event_lines import EventLines, json_line
 from kowalski_cli.interruption import interruptible
 from kowalski_cli.live_screen import LiveScreen
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
     from kowalski.engine import Engine
     from kowalski.model.block import Diagnostic
     from kowalski_cli.document_outputs import Purpose
+    from kowalski_cli.document_run import Listener
+    from kowalski_cli.document_write import Destination
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def perform(arguments: Namespace) -> int:
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
         return exit_codes.OK
-    destination = Destination(path) if arguments.write else None
+    destination = _destination(path) if arguments.write else None
     workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(
         workspace=workspace,
@@ -142,14 +142,27 @@ async def _run(
         report = EventLines(live) if as_json else DocumentReport(live, document, tasks)
         purpose: Purpose = NoPurpose()
         if destination is not None:
-            purpose = DocumentWrite(engine, document, destination, report)
+            purpose = destination.take_from(engine, document, report)
         elif check:
-            purpose = DocumentCheck(document, report)
+            purpose = _check(document, report)
         async with outputs_for(purpose, report, document) as listener:
             run = DocumentRun(engine, document, chosen, choices, listener, interruption)
             exit_code = await run.run()
         return exit_code or purpose.exit_code
     return exit_codes.CANCELLED
+
+
+def _destination(path: Path) -> Destination:
+    # Rarely wanted, and its imports take milliseconds; so do those of a check.
+    from kowalski_cli.document_write import Destination
+
+    return Destination(path)
+
+
+def _check(document: Document, listener: Listener) -> Purpose:
+    from kowalski_cli.document_check import DocumentCheck
+
+    return DocumentCheck(document, listener)
 
 
 def _remark(diagnostic: Diagnostic) -> Remark:
