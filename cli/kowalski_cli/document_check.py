@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from kowalski.documents.edits import is_transcribed
 from kowalski_cli import exit_codes
 from kowalski_cli.document_story import BlockDiffers, DocumentChecked
 
@@ -39,11 +40,14 @@ class DocumentCheck:
         if block.attributes.check != "exact":
             return
         region = self._document.region_of(block)
-        shown = region.text if region is not None else ()
+        shown = region.text if region is not None else self._document.transcribed(block)
         images = len(region.images) if region is not None else 0
         printed, made = outcome.lines(), len(outcome.images)
+        as_shown = shown == printed or (
+            region is None and is_transcribed(self._document, block, printed)
+        )
         # The bytes of an image are no measure: another machine draws the same one in others.
-        if shown == printed and images == made:
+        if as_shown and images == made:
             self._same += 1
             return
         self._differing += 1

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from kowalski.documents.order import by_name, in_order
 from kowalski.documents.recognition import indent_at, recognise
-from kowalski.documents.region import find_regions, past_blank, prefix_below
+from kowalski.documents.region import behind, find_regions, past_blank, prefix_below
 from kowalski.documents.scan import MAX_DEPTH, scan
 from kowalski.errors import DocumentTooLarge, InvalidDocument
 from kowalski.model.block import Diagnostic
@@ -70,6 +70,21 @@ class Document:
         prefix = prefix_below(self.lines, block.end_line)
         region = self.regions.get(past_blank(self.lines, block.end_line + 1, prefix))
         return region if region is not None and region.prefix == prefix else None
+
+    def transcribed(self, block: CodeBlock) -> tuple[str, ...]:
+        """What `block`, one that runs, shows of its output itself: it is a terminal's transcript.
+
+        Empty lines are left out, for they may stand between two commands.
+        """
+        prefix = prefix_below(self.lines, block.end_line)
+        lines = self.lines[block.first_line - 1 : block.end_line - 1]
+        # Of a transcript, the code has an empty line where output stands.
+        printed = (
+            behind(prefix, line)
+            for line, code in zip(lines, block.code.split("\n"), strict=False)
+            if not code
+        )
+        return tuple(line for line in printed if line not in ("", "$"))
 
 
 def parse(text: str, name: str = "") -> Document:

@@ -43,7 +43,8 @@ def edits(document: Document, outputs: Mapping[int, Shown]) -> dict[int, Edit]:
     """What to change in `document` so that it shows `outputs`, by the blocks' indexes.
 
     An output takes the place of the one that was written before, and one that shows nothing
-    leaves none. A block that shows what it is to show needs no edit.
+    leaves none; so does one that its block, a transcript, shows already. A block below which there
+    is what it is to show needs no edit.
 
     Raises:
         InvalidDocument: the document's blocks would be others afterwards.
@@ -54,6 +55,8 @@ def edits(document: Document, outputs: Mapping[int, Shown]) -> dict[int, Edit]:
     for index in sorted(outputs):
         block, shown = document.blocks[index - 1], outputs[index]
         region = document.region_of(block)
+        if not shown.images and is_transcribed(document, block, shown.lines):
+            shown = Shown()
         wanted = _rendered(block, shown, prefix_below(document.lines, block.end_line))
         if region is None:
             start = end = lines[block.end_line - 1].start("end")
@@ -73,6 +76,11 @@ def edits(document: Document, outputs: Mapping[int, Shown]) -> dict[int, Edit]:
             "it, for it begins as front matter that nothing ends. Close that, or put a line above."
         )
     return made
+
+
+def is_transcribed(document: Document, block: CodeBlock, lines: Sequence[str]) -> bool:
+    """Whether `block` is a terminal's transcript that shows these lines itself."""
+    return document.transcribed(block) == tuple(line for line in lines if line)
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:

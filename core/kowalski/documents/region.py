@@ -71,9 +71,16 @@ def container(markers: str) -> str:
 
 def past_blank(lines: Sequence[str], number: int, prefix: str) -> int:
     """The first line from `number` on that holds more than `prefix`."""
-    while number <= len(lines) and not _behind(prefix, lines[number - 1]):
+    while number <= len(lines) and not behind(prefix, lines[number - 1]):
         number += 1
     return number
+
+
+def behind(prefix: str, line: str) -> str:
+    """What `line` holds besides `prefix`, without the spaces at its end."""
+    if line.startswith(prefix):
+        return line[len(prefix) :].rstrip()
+    return line.rstrip().removeprefix(prefix.rstrip())
 
 
 def _region(lines: Sequence[str], start: int, prefix: str, code: Mapping[int, Found]) -> Region:
@@ -82,11 +89,11 @@ def _region(lines: Sequence[str], start: int, prefix: str, code: Mapping[int, Fo
     fence = code.get(number)
     if fence is not None and fence.kind == "fenced" and fence.closed:
         inside = lines[fence.start_line : fence.end_line - 1]
-        text = tuple(_behind(prefix, line) for line in inside)
+        text = tuple(behind(prefix, line) for line in inside)
         number = past_blank(lines, fence.end_line + 1, prefix)
     images: list[str] = []
     while number <= len(lines):
-        line = _behind(prefix, lines[number - 1])
+        line = behind(prefix, lines[number - 1])
         if line == CLOSING:
             return Region(start, number, prefix, text, tuple(images))
         image = _IMAGE_LINE.fullmatch(line)
@@ -95,10 +102,3 @@ def _region(lines: Sequence[str], start: int, prefix: str, code: Mapping[int, Fo
         images.append(image["target"])
         number = past_blank(lines, number + 1, prefix)
     return Region(start, start, prefix)
-
-
-def _behind(prefix: str, line: str) -> str:
-    """What `line` holds besides `prefix`, without the spaces at its end."""
-    if line.startswith(prefix):
-        return line[len(prefix) :].rstrip()
-    return line.rstrip().removeprefix(prefix.rstrip())

@@ -73,7 +73,7 @@ def test_only_what_ran_is_written(shell: Shell) -> None:
 def test_a_check_shows_what_differs_and_changes_nothing(shell: Shell) -> None:
     path = write_document(
         shell.folder,
-        "bash\necho same",
+        "console\n$ echo same\nsame",
         "bash\necho now",
         "bash {check=exit}\necho $RANDOM",
         "bash {check=ignore}\nexit 3",
@@ -86,10 +86,11 @@ def test_a_check_shows_what_differs_and_changes_nothing(shell: Shell) -> None:
     changed = shell.kowalski("run", "notes.md", "--check")
 
     assert not_yet.returncode == 1
-    assert "notes.md:5: what is written differs" in not_yet.stdout
+    assert "✗ 1 block differs from what notes.md shows, 1 the same" in not_yet.stdout
+    assert "notes.md:10: what is written differs" in not_yet.stdout
     assert "✓ notes.md shows what came out (2 blocks compared)" in as_written.stdout
     assert as_written.returncode == 0
-    assert "  notes.md:15: what is written differs from what came out now\n" in changed.stdout
+    assert "  notes.md:11: what is written differs from what came out now\n" in changed.stdout
     assert "  -then\n  +now\n" in changed.stdout
     assert "✗ 1 block differs from what notes.md shows, 1 the same" in changed.stdout
     assert changed.returncode == 1

@@ -163,6 +163,17 @@ def test_an_output_in_another_container_is_not_the_blocks() -> None:
     assert _write(text, "42").endswith(f"> <!-- /kowalski:output -->\n{_WRITTEN}")
 
 
+def test_a_transcript_that_shows_its_output_needs_no_other() -> None:
+    text = "> ```console\n> $ echo a; \\\n>   echo b\n> a\n>   b\n>\n> $ echo c\n> c\n> $\n> ```\n"
+    stale = _write(text, "a", "  b", "d")
+
+    assert parse(text).transcribed(parse(text).blocks[0]) == ("a", "  b", "c")
+    assert _write(text, "a", "  b", "c") == text
+    assert "> d\n" in stale
+    assert _write(stale, "a", "  b", "c") == text
+    assert "![" in _write(text, "a", "  b", "c", images=("f/a.png",))
+
+
 def test_blocks_with_one_name_have_outputs_of_their_own() -> None:
     text = "```js {name=a}\n1\n```\n\n```js {name=a}\n2\n```\n"
 
