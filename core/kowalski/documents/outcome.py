@@ -16,7 +16,6 @@ _SUFFIXES: Final = {
     "image/jpeg": "jpg",
     "image/gif": "gif",
     "image/webp": "webp",
-    "image/svg+xml": "svg",
 }
 _RESULTS: Final = frozenset({"ok", "failed", "timeout", "killed"})
 _HASH_CHARACTERS: Final = 12

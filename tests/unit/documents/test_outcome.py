@@ -142,6 +142,8 @@ def test_images_are_shown_and_nothing_else_that_was_made() -> None:
     )
     outcome.hear(_PNG)
     outcome.hear(replace(_PNG, media_type="application/pdf"))
+    # One that is opened by itself may run scripts.
+    outcome.hear(replace(_PNG, media_type="image/svg+xml"))
 
     assert outcome.images == [_PNG]
 
