@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kowalski.documents.edits import is_transcribed
 from kowalski_cli import exit_codes
 from kowalski_cli.document_story import BlockDiffers, DocumentChecked
+from kowalski_cli.quantity import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +55,8 @@ class DocumentCheck:
         line = region.start_line if region is not None else block.end_line
         before, now = list(shown[:_MOST_LINES]), list(printed)
         if images != made:
-            before += [f"({images} images)"]
-            now += [f"({made} images)"]
+            before += [f"({count(images, 'image')})"]
+            now += [f"({count(made, 'image')})"]
         await self._listener.hear(
             BlockDiffers(
                 index=block.index,
