@@ -35,7 +35,4 @@ def unheeded(blocks: Iterable[CodeBlock]) -> list[Diagnostic]:
         if block.attributes.background:
             message = "`background` is not heeded here: the next block waits for this one"
             told.append(Diagnostic(block.start_line, block.column, message))
-        if block.attributes.check == "exact":
-            message = "`check=exact` is not heeded here: the block only has to succeed"
-            told.append(Diagnostic(block.start_line, block.column, message))
     return told

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kowalski_cli.document_trace import in_document
 from kowalski_cli.gutter import Gutter
+from kowalski_cli.output_report import checked, difference, saved
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
 from kowalski_cli.progress import WAITING, Progress
 from kowalski_cli.quantity import count, duration, size
@@ -71,6 +72,13 @@ class DocumentReport:
             await self._live.write(f"{self._gutter.end()}{_INDENT}{error}\n")
         elif told.type == "summary":
             await self._summarise(told)
+        elif told.type == "differs":
+            lines = difference(told, self._document.name, self._style)
+            await self._live.write("".join(f"{_INDENT}{line}\n" for line in lines))
+        elif told.type == "checked":
+            await self._live.write(f"\n{checked(told, self._style)}\n")
+        elif told.type == "saved":
+            await self._live.write(f"\n{saved(told)}\n")
 
     async def _begin(self, block: BlockBegins) -> None:
         style = self._style

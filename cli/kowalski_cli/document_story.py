@@ -109,4 +109,68 @@ class DocumentRan:
     type: Literal["summary"] = "summary"
 
 
-Told: TypeAlias = Remark | BlockBegins | BlockSkipped | BlockRefused | DocumentRan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockWritten:
+    """The document now shows the output of a block; lines count as it stood before.
+
+    `how` tells whether an output came, took the place of another, or went.
+    """
+
+    index: int
+    name: str | None
+    start_line: int
+    how: Literal["added", "changed", "removed"]
+    type: Literal["written"] = "written"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentWritten:
+    """The document shows what ran. `unchanged` blocks of `changed + unchanged` did so before.
+
+    `images` are the files that came and `images_removed` those that went, as documents link them.
+    """
+
+    document: str
+    changed: int
+    unchanged: int
+    images: tuple[str, ...] = ()
+    images_removed: tuple[str, ...] = ()
+    type: Literal["saved"] = "saved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDiffers:
+    """The document shows something else than what the block did now.
+
+    `line` is where it shows that, or would. `diff` is a unified one, from the document to now.
+    """
+
+    index: int
+    name: str | None
+    start_line: int
+    line: int
+    diff: str
+    type: Literal["differs"] = "differs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentChecked:
+    """How many blocks did what the document shows, and how many did not."""
+
+    document: str
+    same: int
+    differing: int
+    type: Literal["checked"] = "checked"
+
+
+Told: TypeAlias = (
+    Remark
+    | BlockBegins
+    | BlockSkipped
+    | BlockRefused
+    | DocumentRan
+    | BlockWritten
+    | DocumentWritten
+    | BlockDiffers
+    | DocumentChecked
+)

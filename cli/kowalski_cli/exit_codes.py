@@ -11,7 +11,7 @@ OK: Final = 0
 """All that was asked for was done."""
 
 FAILED: Final = 1
-"""A program or a prompt failed, or `doctor` found that nothing can run."""
+"""A program, a prompt or a check failed, or `doctor` found that nothing can run."""
 
 MISUSED: Final = 2
 """Arguments, a document, settings or a name that make no sense."""

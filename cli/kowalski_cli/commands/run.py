@@ -16,6 +16,7 @@ from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
 from kowalski_cli.diagnostics import tell_diagnostics, unheeded
+from kowalski_cli.document_outputs import NoPurpose, outputs_for
 from kowalski_cli.document_report import DocumentReport
 from kowalski_cli.document_run import Choices, DocumentRun
 from kowalski_cli.document_story import Remark
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from kowalski.documents.plan import Plan
     from kowalski.engine import Engine
     from kowalski.model.block import Diagnostic
+    from kowalski_cli.document_outputs import Purpose
+    from kowalski_cli.document_run import Listener
+    from kowalski_cli.document_write import Destination
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -54,6 +58,12 @@ def declare(parser: ArgumentParser) -> None:
         "--keep-files", action="store_true", help="keep what blocks change in the folder"
     )
     parser.add_argument("--keep-going", action="store_true", help="go on after a block that failed")
+    parser.add_argument(
+        "-w", "--write", action="store_true", help="write each block's output below it"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="fail where the output that is written is another"
+    )
     with_run_options(parser)
     parser.add_argument("--plain", action="store_true", help="no colours, no progress line")
     with_json(parser, "print each event as a line of JSON")
@@ -63,6 +73,8 @@ def declare(parser: ArgumentParser) -> None:
         ("kowalski run notes.md --block plot", "one block, after those that it needs"),
         ("kowalski run notes.md --keep-files", "keep the files that it writes"),
         ("kowalski run notes.md --session work", "remember everything for later"),
+        ("kowalski run notes.md --write", "put the outputs into the document"),
+        ("kowalski run notes.md --check", "whether they are still what comes out"),
     )
 
 
@@ -73,6 +85,8 @@ def perform(arguments: Namespace) -> int:
             "A session that lives on sees its folder read-only, so there is nothing to keep: drop "
             "--keep-files or --session."
         )
+    if arguments.write and arguments.check:
+        raise InvalidRequest("Either write the outputs or check them: drop --write or --check.")
     path = Path(arguments.file)
     document = anyio.run(read, path)
     chosen = plan(document, only=arguments.block, until=arguments.until)
@@ -85,6 +99,7 @@ def perform(arguments: Namespace) -> int:
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
         return exit_codes.OK
+    destination = _destination(path) if arguments.write else None
     workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(
         workspace=workspace,
@@ -103,6 +118,8 @@ def perform(arguments: Namespace) -> int:
             chosen=chosen,
             choices=choices,
             screen=Screen(plain=arguments.plain),
+            destination=destination,
+            check=arguments.check,
             as_json=arguments.json,
         ),
         plain=arguments.plain,
@@ -116,13 +133,36 @@ async def _run(
     choices: Choices,
     screen: Screen,
     *,
+    destination: Destination | None,
+    check: bool,
     as_json: bool,
 ) -> int:
     live = LiveScreen(screen)
     async with interruptible() as interruption, anyio.create_task_group() as tasks:
-        listener = EventLines(live) if as_json else DocumentReport(live, document, tasks)
-        return await DocumentRun(engine, document, chosen, choices, listener, interruption).run()
+        report = EventLines(live) if as_json else DocumentReport(live, document, tasks)
+        purpose: Purpose = NoPurpose()
+        if destination is not None:
+            purpose = destination.take_from(engine, document, report)
+        elif check:
+            purpose = _check(document, report)
+        async with outputs_for(purpose, report, document) as listener:
+            run = DocumentRun(engine, document, chosen, choices, listener, interruption)
+            exit_code = await run.run()
+        return exit_code or purpose.exit_code
     return exit_codes.CANCELLED
+
+
+def _destination(path: Path) -> Destination:
+    # Rarely wanted, and its imports take milliseconds; so do those of a check.
+    from kowalski_cli.document_write import Destination
+
+    return Destination(path)
+
+
+def _check(document: Document, listener: Listener) -> Purpose:
+    from kowalski_cli.document_check import DocumentCheck
+
+    return DocumentCheck(document, listener)
 
 
 def _remark(diagnostic: Diagnostic) -> Remark:

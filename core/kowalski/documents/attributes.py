@@ -169,7 +169,7 @@ _READERS: Final[dict[str, Callable[[str | None], tuple[str, Any]]]] = {
     "manual": _field("manual", _flag),
     "run": _field("manual", lambda value: not _flag(value)),
     "check": _field("check", _check),
-    "tolerate": _field("check", lambda value: "ignore" if _flag(value) else "exit"),
+    "tolerate": _field("check", lambda value: "ignore" if _flag(value) else "exact"),
     "release": _field("release", _flag),
     "background": _field("background", _flag),
 }

@@ -12,11 +12,15 @@ from anyio import to_thread
 
 from kowalski.documents.order import by_name, in_order
 from kowalski.documents.recognition import indent_at, recognise
+from kowalski.documents.region import behind, find_regions, past_blank, prefix_below
 from kowalski.documents.scan import MAX_DEPTH, scan
 from kowalski.errors import DocumentTooLarge, InvalidDocument
 from kowalski.model.block import Diagnostic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kowalski.documents.region import Region
     from kowalski.model.block import CodeBlock
 
 MAX_DOCUMENT_BYTES: Final = 5 * 1024 * 1024
@@ -39,7 +43,8 @@ class Document:
         name: how messages call it, such as its path.
         text: as it was given, with its own line ends.
         lines: the text's lines without their ends, split at CR, LF and CRLF alone.
-        blocks: all code in it, in its order.
+        blocks: all code in it, in its order. What Kowalski wrote below blocks is none.
+        regions: what Kowalski wrote, by its first line.
         warnings: what is wrong about it, in its order; the severity tells how bad.
     """
 
@@ -47,6 +52,7 @@ class Document:
     text: str = field(repr=False)
     lines: tuple[str, ...] = field(repr=False)
     blocks: tuple[CodeBlock, ...]
+    regions: Mapping[int, Region] = field(repr=False)
     warnings: tuple[Diagnostic, ...]
 
     def locate(self, block: CodeBlock, line: int, column: int) -> tuple[int, int]:
@@ -58,6 +64,27 @@ class Document:
         number = block.first_line + line - 1
         code = block.code.split("\n")[line - 1]
         return number, column + indent_at(self.lines, number, code)
+
+    def region_of(self, block: CodeBlock) -> Region | None:
+        """Where the output of `block`, one that runs, was written: it is the next thing below."""
+        prefix = prefix_below(self.lines, block.end_line)
+        region = self.regions.get(past_blank(self.lines, block.end_line + 1, prefix))
+        return region if region is not None and region.prefix == prefix else None
+
+    def transcribed(self, block: CodeBlock) -> tuple[str, ...]:
+        """What `block`, one that runs, shows of its output itself: it is a terminal's transcript.
+
+        Empty lines are left out, for they may stand between two commands.
+        """
+        prefix = prefix_below(self.lines, block.end_line)
+        lines = self.lines[block.first_line - 1 : block.end_line - 1]
+        # Of a transcript, the code has an empty line where output stands.
+        printed = (
+            behind(prefix, line)
+            for line, code in zip(lines, block.code.split("\n"), strict=False)
+            if not code
+        )
+        return tuple(line for line in printed if line not in ("", "$"))
 
 
 def parse(text: str, name: str = "") -> Document:
@@ -77,7 +104,14 @@ def parse(text: str, name: str = "") -> Document:
     if seen.hidden is not None:
         message = "this fence stands in the front matter, and is no code"
         said.append(Diagnostic(seen.hidden, 1, message))
-    for index, found in enumerate(seen.found, 1):
+    regions = {region.start_line: region for region in find_regions(seen.lines, seen.found)}
+    written = {
+        number
+        for region in regions.values()
+        for number in range(region.start_line, region.end_line)
+    }
+    code = (found for found in seen.found if found.start_line not in written)
+    for index, found in enumerate(code, 1):
         block, diagnostics = recognise(index, found, seen.lines)
         blocks.append(block)
         said += diagnostics
@@ -105,6 +139,7 @@ def parse(text: str, name: str = "") -> Document:
         text=text,
         lines=tuple(seen.lines),
         blocks=tuple(blocks),
+        regions=regions,
         warnings=tuple(said),
     )
 
@@ -113,13 +148,18 @@ async def read(path: str | os.PathLike[str]) -> Document:
     """Read and parse the document at `path`, off the event loop.
 
     Raises:
+        KowalskiError: as `load`.
+    """
+    return await to_thread.run_sync(load, Path(path), abandon_on_cancel=True)
+
+
+def load(path: Path) -> Document:
+    """Read and parse the document at `path`.
+
+    Raises:
         DocumentTooLarge: it is beyond `MAX_DOCUMENT_BYTES`.
         InvalidDocument: it cannot be read, or is no UTF-8 text.
     """
-    return await to_thread.run_sync(_load, Path(path), abandon_on_cancel=True)
-
-
-def _load(path: Path) -> Document:
     name = str(path)
     try:
         with path.open("rb") as file:

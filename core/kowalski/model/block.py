@@ -11,7 +11,8 @@ Severity = Literal["error", "warning"]
 BlockKind = Literal["fenced", "indented"]
 
 Check = Literal["exact", "exit", "ignore"]
-"""What makes a block good: its output as shown, that it succeeds, or nothing at all."""
+"""What makes a block good: that it succeeds with the output that the document shows, where that is
+checked; that it succeeds; or nothing at all."""
 
 NO_SESSION: Final = "none"
 """The value of `session` that asks for a fresh interpreter."""
@@ -53,7 +54,7 @@ class BlockAttributes:
     device: str | None = None
     needs: tuple[str, ...] = ()
     manual: bool = False
-    check: Check = "exit"
+    check: Check = "exact"
     release: bool = False
     background: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)

@@ -205,7 +205,7 @@ def test_whatever_keeps_a_block_from_running_in_other_tools_makes_it_manual(info
 
 @pytest.mark.parametrize(
     ("info", "check"),
-    [("{python, error=TRUE}", "ignore"), ("{python, error=FALSE}", "exit")],
+    [("{python, error=TRUE}", "ignore"), ("{python, error=FALSE}", "exact")],
 )
 def test_knitrs_error_option_says_whether_failing_is_fine(info: str, check: str) -> None:
     assert _attributes(info).check == check
