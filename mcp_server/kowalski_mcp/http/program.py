@@ -1,0 +1,59 @@
+"""The HTTP server program, until somebody ends it."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from starlette.types import ASGIApp
+
+_GRACE_S: Final = 1
+_CONNECTIONS: Final = 500
+_HEAD_BYTES: Final = 32 * 1024
+
+
+async def serve_until_signal(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM. Answers that are under way get a second to end."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = _Server(config)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_end_on_signal, server)
+        await server.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: its own way would end the process before what runs has been ended."""
+        yield
+
+
+async def _end_on_signal(
+    server: uvicorn.Server, *, task_status: anyio.abc.TaskStatus[None]
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            server.should_exit = True
