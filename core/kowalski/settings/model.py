@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Annotated, Any, Final, Literal
 
@@ -18,8 +19,8 @@ Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def _listed(value: object) -> object:
-    # A variable of the environment holds a list as text.
-    return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+    # A variable of the environment holds a list as text, as the file has it.
+    return json.loads(value) if isinstance(value, str) else value
 
 
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\[\]:_-]{1,253}(:\*)?$")]
