@@ -48,7 +48,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "config": "Show the settings in force and where each comes from",
     },
     "Assistants": {
-        "mcp": "Serve an assistant over MCP (stdio)",
+        "mcp": "Serve an assistant over MCP (stdio or HTTP)",
     },
 }
 """What each command does, in the order in which the help lists them."""

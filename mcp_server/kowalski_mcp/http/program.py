@@ -8,23 +8,42 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
     from collections.abc import Iterator
 
+    from anyio.abc import TaskStatus
     from starlette.types import ASGIApp
 
 _GRACE_S: Final = 1
 _CONNECTIONS: Final = 500
 _HEAD_BYTES: Final = 32 * 1024
+_HEAD_S: Final = 10.0
 
 
-async def serve_until_signal(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM. Answers that are under way get a second to end."""
+async def serve_until_signal(
+    app: ASGIApp, listener: socket.socket, *, head_s: float = _HEAD_S
+) -> None:
+    """Serve until SIGINT or SIGTERM. Answers that are under way get a second to end.
+
+    Whoever connects and has sent no whole head of a request after `head_s` seconds is cut off.
+    """
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(head_s, self.cut_off_if_silent)
+
+        def cut_off_if_silent(self) -> None:
+            if self.cycle is None:
+                self.transport.close()
+
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -50,9 +69,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _end_on_signal(
-    server: uvicorn.Server, *, task_status: anyio.abc.TaskStatus[None]
-) -> None:
+async def _end_on_signal(server: uvicorn.Server, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:
