@@ -31,14 +31,18 @@ class Answer:
             self._whole = not message.get("more_body", False)
         await self._send(message)
 
-    async def refuse(self, status: int, reason: str, headers: Mapping[str, str]) -> None:
+    async def refuse(
+        self, status: int, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Answer with `reason`, and close the connection: its request may not have been read."""
-        response = PlainTextResponse(reason + "\n", status, {**headers, "Connection": "close"})
+        response = PlainTextResponse(
+            reason + "\n", status, {**(headers or {}), "Connection": "close"}
+        )
         await response(self._scope, self._receive, self.send)
 
     async def finish(self) -> None:
         """End what nobody else will: its server has ended."""
         if not self._begun:
-            await self.refuse(401, "The token has been replaced.", {"WWW-Authenticate": "Bearer"})
+            await self.refuse(503, "The server of this call has ended.")
         elif not self._whole:
             await self.send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -70,6 +70,10 @@ class Gate:
         await admitted.serve(scope, receive, answer.send)
         await answer.finish()
 
+    async def close(self, grace_s: float) -> None:
+        """Let nobody in any more; calls under way have `grace_s` seconds to be answered."""
+        await self._tenancy.close(grace_s)
+
     async def _admit(self, scope: Scope) -> Tenant | _Refusal:
         # As it was written: what decodes to the path is not the path.
         if scope["raw_path"] != PATH.encode():
@@ -85,6 +89,8 @@ class Gate:
         tenant = await self._tenancy.of(token.principal)
         if not _shown(scope, token):
             return self._refuse_guess()
+        if tenant is None:
+            return _Refusal(503, "The server is ending.")
         if wait_s := self._pace.take(anyio.current_time()):
             return _too_many(wait_s)
         return tenant

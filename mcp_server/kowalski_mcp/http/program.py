@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 import uvicorn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anyio.abc import TaskStatus
-    from starlette.types import ASGIApp
+    from starlette.types import Receive, Scope, Send
 
 _GRACE_S: Final = 1
 _CONNECTIONS: Final = 500
@@ -24,15 +24,25 @@ _HEAD_BYTES: Final = 32 * 1024
 _HEAD_S: Final = 10.0
 
 
+class Closing(Protocol):
+    """An ASGI application that can be told to come to an end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+    async def close(self, grace_s: float) -> None:
+        """Answer nobody any more; what is under way has `grace_s` seconds."""
+
+
 async def serve_until_signal(
-    app: ASGIApp, listener: socket.socket, *, head_s: float = _HEAD_S
+    app: Closing, listener: socket.socket, *, head_s: float = _HEAD_S
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Answers that are under way get a second to end.
+    """Serve until SIGINT or SIGTERM. Calls that are under way get a second to be answered.
 
     Whoever connects and has sent no whole head of a request after `head_s` seconds is cut off.
     """
 
-    class Protocol(H11Protocol):
+    class Impatient(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self.loop.call_later(head_s, self.cut_off_if_silent)
@@ -43,7 +53,7 @@ async def serve_until_signal(
 
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=Impatient,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -57,7 +67,7 @@ async def serve_until_signal(
     )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:
-        await tasks.start(_end_on_signal, server)
+        await tasks.start(_end_on_signal, server, app)
         await server.serve(sockets=[listener])
         tasks.cancel_scope.cancel()
 
@@ -69,8 +79,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _end_on_signal(server: uvicorn.Server, *, task_status: TaskStatus[None]) -> None:
+async def _end_on_signal(
+    server: uvicorn.Server, app: Closing, *, task_status: TaskStatus[None]
+) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
-        async for _ in signals:
-            server.should_exit = True
+        await anext(aiter(signals))
+        # What the server program would cancel itself, it would report as failures.
+        await app.close(_GRACE_S)
+        server.should_exit = True
+        # Impatient signals must not end the process before it has cleaned up.
+        await anyio.sleep_forever()

@@ -25,6 +25,7 @@ class Tenancy:
         self._make = make
         self._tenant: Tenant | None = None
         self._moving = anyio.Lock(fast_acquire=True)
+        self._closed = False
         self._tasks: TaskGroup
 
     @asynccontextmanager
@@ -37,21 +38,30 @@ class Tenancy:
             finally:
                 tasks.cancel_scope.cancel()
 
-    async def of(self, principal: str) -> Tenant:
-        """The server of `principal`. That of any other ends, with its calls and all that it runs.
+    async def of(self, principal: str) -> Tenant | None:
+        """The server of `principal`; None once there is to be none any more.
 
-        Raises:
-            RuntimeError: the block of `open` has been left.
+        That of any other ends, with its calls and all that it runs.
         """
         async with self._moving:
             if self._tenant is not None and self._tenant.principal != principal:
                 await self._tenant.end()
                 self._tenant = None
-            if self._tenant is None:
+            if self._tenant is None and not self._closed:
                 tenant = Tenant(principal, self._make(principal))
                 await self._tasks.start(tenant.live)
                 self._tenant = tenant
             return self._tenant
+
+    async def close(self, grace_s: float) -> None:
+        """End the server, once its calls are answered, or after `grace_s` seconds."""
+        self._closed = True
+        async with self._moving:
+            if self._tenant is not None:
+                with anyio.move_on_after(grace_s):
+                    await self._tenant.wait_answered()
+                await self._tenant.end()
+                self._tenant = None
 
 
 class Tenant:
@@ -60,8 +70,11 @@ class Tenant:
     def __init__(self, principal: str, server: StreamableHTTPSessionManager) -> None:
         self.principal = principal
         self._server = server
-        self._calls: set[anyio.CancelScope] = set()
-        self._ending = anyio.Event()
+        self._requests: set[anyio.CancelScope] = set()
+        self._calls = 0
+        self._answered = anyio.Event()
+        self._leaving = False
+        self._moved_out = anyio.Event()
         self._ended = anyio.Event()
 
     async def live(self, *, task_status: TaskStatus[None]) -> None:
@@ -69,24 +82,38 @@ class Tenant:
         try:
             async with self._server.run():
                 task_status.started()
-                await self._ending.wait()
+                await self._moved_out.wait()
         finally:
             self._ended.set()
 
     async def end(self) -> None:
         """End all calls and what they run; returns when nothing is left."""
-        self._ending.set()
-        for call in self._calls:
-            call.cancel()
+        self._leaving = True
+        # The SDK's own end would wait a second for answers that nobody reads any more.
+        for session in tuple(self._server._server_instances.values()):
+            await session.terminate()
+        for request in self._requests:
+            request.cancel()
+        self._moved_out.set()
         await self._ended.wait()
+
+    async def wait_answered(self) -> None:
+        """Wait until no call is under way. A stream that only listens is none."""
+        while self._calls:
+            self._answered = anyio.Event()
+            await self._answered.wait()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, unless the server ends before."""
-        with anyio.CancelScope() as call:
-            if self._ending.is_set():
+        is_call = scope["method"] == "POST"
+        with anyio.CancelScope() as request:
+            if self._leaving:
                 return
-            self._calls.add(call)
+            self._requests.add(request)
+            self._calls += is_call
             try:
                 await self._server.handle_request(scope, receive, send)
             finally:
-                self._calls.discard(call)
+                self._calls -= is_call
+                self._requests.discard(request)
+                self._answered.set()

@@ -234,9 +234,23 @@ async def test_what_others_began_cannot_be_reached(
 
         assert (await call(client, "read_output", handle=own))["text"] == "mine\n"
         assert_out_of_reach([await look(client, owners) for look in LOOKS])
+        with pytest.raises(MCPError, match="begun with this token"):
+            await client.read_resource(f"kowalski://artifact/{owners}-0")
         assert (await execute(client, "secret", session_id="of-the-owner")).is_error
         await execute(client, "secret = 'another'", session_id="of-the-owner")
     assert owners_run(home, folder, "print(secret)") != owners
+
+
+async def test_what_one_began_oneself_can_be_reached(server: HttpServer, token: str) -> None:
+    async with http_assistant(server.url, token) as client:
+        made = await execute(client, PICTURE)
+        (picture,) = made["artifacts"]
+
+        assert not (await call(client, "get_artifact", id=picture["id"])).is_error
+        assert (await client.read_resource(f"kowalski://artifact/{picture['id']}")).contents
+        assert (await call(client, "wait", run_id=made["run_id"]))["status"] == "ok"
+        assert (await execute(client, "1", session_id="s" * 50))["session_id"] == "s" * 50
+        assert "50" in (await execute(client, "1", session_id="s" * 51)).text
 
 
 async def test_a_new_token_ends_all_that_the_old_one_began(
@@ -316,6 +330,7 @@ def test_flags_that_mean_nothing_are_refused(
     assert "--port" in refusal(home, folder, *flags)
 
 
+PICTURE = "class P:\n def _repr_png_(self): return b'\\x89PNG\\r\\n\\x1a\\n'\nP()"
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 

@@ -21,21 +21,26 @@ from kowalski_mcp.http.serve import guarded
 from kowalski_mcp.http.token_file import TokenFile
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
+    from kowalski_mcp.http.gate import Gate
     from kowalski_mcp.http.token_file import Token
 
 
 class ShowingToken:
     """The suite can be given an address and no header: this adds the token to what it asks."""
 
-    def __init__(self, app: ASGIApp, token: Token) -> None:
+    def __init__(self, app: Gate, token: Token) -> None:
         self._app = app
         self._header = (b"authorization", b"Bearer " + token.value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with the token."""
         await self._app({**scope, "headers": [*scope["headers"], self._header]}, receive, send)
+
+    async def close(self, grace_s: float) -> None:
+        """As the server itself."""
+        await self._app.close(grace_s)
 
 
 async def serve(folder: Path) -> None:

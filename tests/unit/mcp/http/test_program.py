@@ -14,16 +14,22 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 
-async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"hello"})
+class Hello:
+    """Says hello."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    async def close(self, grace_s: float) -> None:
+        assert grace_s > 0
 
 
 async def test_who_says_nothing_is_cut_off_and_who_asks_is_answered() -> None:
     listener, address = listen(Address("127.0.0.1", 0))
 
     async def serve() -> None:
-        await serve_until_signal(hello, listener, head_s=0.05)
+        await serve_until_signal(Hello(), listener, head_s=0.05)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
