@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -15,7 +16,6 @@ from mcp.types import Implementation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
-    from pathlib import Path
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 COMMAND = (sys.executable, "-m", "kowalski_mcp")
@@ -87,3 +87,22 @@ def greeting(revision: str = "2025-11-25") -> dict[str, Any]:
         "clientInfo": {"name": "wire", "version": "1"},
     }
     return {"jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params}
+
+
+def token_file(home: dict[str, str]) -> Path:
+    """Where the token of this user is."""
+    return Path(home["KOWALSKI_HOME"]) / "mcp-token"
+
+
+def token_of(home: dict[str, str]) -> str:
+    """The token that counts now."""
+    return token_file(home).read_text().strip()
+
+
+def post(url: str, *headers: dict[str, str], body: Any = None) -> httpx2.Response:
+    """What a server answers to a message, by default a greeting."""
+    together: list[tuple[str, str]] = [*ACCEPT.items()]
+    for one in headers:
+        together += one.items()
+    with httpx2.Client(trust_env=False) as client:
+        return client.post(url, headers=together, json=greeting() if body is None else body)
