@@ -83,8 +83,11 @@ class Gate:
         try:
             token = self._token_file.read()
         except InvalidSettings as error:
-            _LOG.error("Nobody is let in. %s", error.user_message)
-            return self._refuse_guess()
+            refusal = self._refuse_guess()
+            # Who asks over and over shall not fill a log.
+            if refusal.status == 401:
+                _LOG.error("Nobody is let in. %s", error.user_message)
+            return refusal
         # Before the caller is known: who held the token that counted before is let go of at once.
         tenant = await self._tenancy.of(token.principal)
         if not _shown(scope, token):
