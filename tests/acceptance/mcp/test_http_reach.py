@@ -65,15 +65,14 @@ async def test_code_runs_and_is_followed(server: HttpServer, token: str, mode: s
 async def test_withdrawing_a_call_ends_its_code(
     server: HttpServer, token: str, marker: str, mode: str
 ) -> None:
-    async with (
-        http_assistant(server.url, token, mode) as client,
-        anyio.create_task_group() as calls,
-    ):
-        calls.start_soon(client.call_tool, "execute_code", sleeping(marker))
-        await anyio.to_thread.run_sync(wait_until_alive, marker)
-        calls.cancel_scope.cancel()
+    async with http_assistant(server.url, token, mode) as client:
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(client.call_tool, "execute_code", sleeping(marker))
+            await anyio.to_thread.run_sync(wait_until_alive, marker)
+            calls.cancel_scope.cancel()
 
-    wait_until_gone(marker)
+        await anyio.to_thread.run_sync(wait_until_gone, marker)
+        assert not (await execute(client, "print(1)")).is_error
 
 
 def test_a_session_that_ended_or_never_was_is_unknown(server: HttpServer, token: str) -> None:
