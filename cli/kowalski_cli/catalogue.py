@@ -49,7 +49,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "completion": "Let bash, zsh or fish complete what you type",
     },
     "Assistants": {
-        "mcp": "Serve an assistant over MCP (stdio)",
+        "mcp": "Serve an assistant over MCP (stdio or HTTP)",
     },
 }
 """What each command does, in the order in which the help lists them."""

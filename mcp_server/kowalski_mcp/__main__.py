@@ -1,4 +1,4 @@
-"""`python -m kowalski_mcp`: serve MCP over standard input and output."""
+"""`python -m kowalski_mcp`: serve MCP over standard input and output, or over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until the client goes. Exits with 2 for flags or a folder that cannot be used."""
+    """Serve until the client goes, or over HTTP until a signal.
+
+    Exits with 2 for flags, a folder, a token or an address that cannot be used.
+    """
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:
         # A shell asks what could be typed.
@@ -26,11 +29,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         argcomplete.autocomplete(parser, always_complete_options=False)
     arguments = parser.parse_args(argv)
+    if not arguments.http and (arguments.host, arguments.port) != (None, None):
+        parser.error("--host and --port go with --http")
     # What the flags do not need is imported after them: half a second.
     from kowalski.errors import KowalskiError
     from kowalski_mcp.serve import scope_of, serve
 
     try:
+        if arguments.new_token:
+            from kowalski_mcp.http.renewal import renew
+
+            renew()
+            return
         scope: Scope = scope_of(
             folder=arguments.folder,
             no_folder=arguments.no_folder,
@@ -39,9 +49,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             answer_after_s=arguments.answer_after,
             progress_every_s=arguments.progress_every,
         )
+        level: Level = arguments.log_level.upper()
+        if arguments.http:
+            from kowalski_mcp.http.serve import PORT, serve_http
+
+            port = PORT if arguments.port is None else arguments.port
+            serve_http(scope, arguments.host or "127.0.0.1", port, level)
+            return
     except KowalskiError as error:
         parser.error(error.user_message)
-    level: Level = arguments.log_level.upper()
     try:
         serve(scope, level)
     except KeyboardInterrupt:
@@ -51,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kowalski mcp",
-        description="Serve MCP tools that run code, over standard input and output.",
+        description="Serve MCP tools that run code, over standard input and output, or over HTTP.",
         epilog="example: claude mcp add kowalski -- kowalski mcp --folder ~/projects/notes",
     )
     parser.add_argument("--version", action="version", version=f"kowalski {__version__}")
@@ -72,6 +88,26 @@ def _parser() -> argparse.ArgumentParser:
         dest="network",
         action="store_false",
         help="no network, even where the owner of this device has granted it",
+    )
+    parser.add_argument(
+        "--http",
+        action="store_true",
+        help="serve over HTTP, on this device alone, whoever shows the token",
+    )
+    parser.add_argument(
+        "--port", type=_port, help="where, with --http (default: 7435; 0: any that is free)"
+    )
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="the IP address to listen at, with --http (default: 127.0.0.1); others than the "
+        "loopback's need [mcp] allowed_hosts and allowed_origins in the settings",
+    )
+    parser.add_argument(
+        "--new-token",
+        action="store_true",
+        help="put another token in the place of the one for --http, and end; the old one counts "
+        "no more",
     )
     parser.add_argument(
         "--answer-after",
@@ -95,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
         help="what goes to stderr (default: warning)",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise ValueError(text)
+    return value
 
 
 def _seconds(text: str) -> float:

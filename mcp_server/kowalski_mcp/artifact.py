@@ -34,6 +34,11 @@ def is_text(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXTS
 
 
+def run_of(artifact_id: str) -> str:
+    """The id of the run that made an artifact."""
+    return artifact_id.rpartition("-")[0]
+
+
 def as_content(artifact: Artifact, data: bytes) -> list[ContentBlock]:
     """An artifact with its name, as the kind of content that fits it best."""
     size = f"{len(data):,} bytes"

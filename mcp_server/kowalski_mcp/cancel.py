@@ -19,13 +19,13 @@ def cancel_tool(scope: Scope) -> ExactTool:
 
         A run that is over stays as it is. The state of its session may be lost.
         """
-        engine = await scope.engine.get()
+        engine = await scope.engine_of(run_id)
         await engine.cancel(run_id)
         state = await engine.wait(run_id)
         if await is_batch(engine, run_id):
             result = await FollowedBatch(engine, run_id).standing(state)
         else:
-            result = execution_result(state)
+            result = execution_result(scope.shown(state))
         # It ended as it was asked to: that is no failure.
         result.is_error = False
         return result

@@ -57,9 +57,8 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
         run_id for wait or cancel. Long results are cut; read_output has them whole.
         """
         before = () if system is None else (ChatMessage("system", system),)
-        engine = await scope.engine.get()
         if template is not None and isinstance(inputs, str):
-            inputs = await lines_of(inputs, engine, scope, requester(ctx))
+            inputs = await lines_of(inputs, scope, requester(ctx, scope.face))
         asked = _prompts(prompts, template, inputs)
         requests = (
             ChatRequest(
@@ -73,6 +72,7 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
             for prompt in asked
         )
         until_s = anyio.current_time() + scope.answer_after_s
+        engine = await scope.engine.get()
         async with engine.infer_batch(requests) as batch:
             followed = FollowedBatch(engine, batch.run.id, batch.count)
             result = await followed.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)

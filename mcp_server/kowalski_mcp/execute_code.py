@@ -45,10 +45,11 @@ def execute_code_tool(scope: Scope) -> ExactTool:
         $HOME. Without it, each call starts from nothing. Code that takes over 45 s goes on and is
         answered with status "running" and a run_id for wait or cancel.
         """
+        session = None if session_id is None else scope.session_within(session_id)
         request = RunRequest(
             language=language,
             code=code,
-            session=session_id,
+            session=session,
             workspace=scope.workspace,
             network=scope.network,
             limits=Limits(wall_s=timeout_s),
@@ -56,17 +57,17 @@ def execute_code_tool(scope: Scope) -> ExactTool:
             env=scope.env,
             device=device,
             idempotent=idempotent,
-            requester=requester(ctx),
+            requester=requester(ctx, scope.face),
         )
         until_s = anyio.current_time() + scope.answer_after_s
         engine = await scope.engine.get()
-        if session_id is not None and request.workspace is None:
-            await _refuse_with_folder(engine, session_id)
+        if session is not None and request.workspace is None:
+            await _refuse_with_folder(engine, session)
         first_s = min(scope.progress_every_s, scope.answer_after_s)
         state = await engine.submit(request, wait_s=first_s)
         if state.result is None:
             state = await _follow(engine, state, ctx, scope, until_s)
-        return execution_result(state, notes=_notes(state, scope))
+        return execution_result(scope.shown(state), notes=_notes(state, scope))
 
     annotations = ToolAnnotations(
         read_only_hint=False, destructive_hint=False, open_world_hint=scope.network
@@ -76,12 +77,12 @@ def execute_code_tool(scope: Scope) -> ExactTool:
     )
 
 
-async def _refuse_with_folder(engine: Engine, session_id: str) -> None:
+async def _refuse_with_folder(engine: Engine, name: str) -> None:
     """A server that shows no folder lets code into no session that does."""
     for session in await engine.sessions():
-        if session.name == session_id and session.workspace is not None:
+        if session.name == name and session.workspace is not None:
             raise ToolError(
-                f"The session {session_id!r} is in a folder, and this server shows code none. Use "
+                f"The session {name!r} is in a folder, and this server shows code none. Use "
                 "another session_id."
             )
 

@@ -6,7 +6,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import ArtifactId
-from kowalski_mcp.artifact import LARGEST, as_content
+from kowalski_mcp.artifact import LARGEST, as_content, run_of
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
 
@@ -16,7 +16,7 @@ def get_artifact_tool(scope: Scope) -> ExactTool:
 
     async def get_artifact(id: ArtifactId) -> CallToolResult:  # noqa: A002 - what the tool takes
         """Get a figure or another artifact of a run, as an image where it is one."""
-        engine = await scope.engine.get()
+        engine = await scope.engine_of(run_of(id))
         artifact, data = await engine.artifact(id)
         if len(data) > LARGEST:
             raise ToolError(

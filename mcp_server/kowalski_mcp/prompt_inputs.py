@@ -17,7 +17,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
 
 
-async def lines_of(source: str, engine: Engine, scope: Scope, requester: str) -> list[str]:
+async def lines_of(source: str, scope: Scope, requester: str) -> list[str]:
     """The lines of a run's output, or else of a file as code in the folder sees it.
 
     Lines of nothing but blanks are left out.
@@ -26,9 +26,9 @@ async def lines_of(source: str, engine: Engine, scope: Scope, requester: str) ->
         InvalidRequest: there is neither, or it has no lines, too many, or too much in them.
     """
     try:
-        text = await _printed(source, engine)
+        text = await _printed(source, await scope.engine_of(source))
     except UnknownRun:
-        text = await _written(source, engine, scope, requester)
+        text = await _written(source, scope, requester)
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InvalidRequest(f"Nothing was asked: {source} has no lines for the template.")
@@ -40,7 +40,7 @@ async def lines_of(source: str, engine: Engine, scope: Scope, requester: str) ->
     return lines
 
 
-async def _written(path: str, engine: Engine, scope: Scope, requester: str) -> str:
+async def _written(path: str, scope: Scope, requester: str) -> str:
     # In a sandbox, so that nobody reads here what code in the folder may not.
     request = RunRequest(
         language="bash",
@@ -49,6 +49,7 @@ async def _written(path: str, engine: Engine, scope: Scope, requester: str) -> s
         network=False,
         requester=requester,
     )
+    engine = await scope.engine.get()
     result = await engine.run(request)
     if result.status != "ok":
         why = result.stderr.strip().removeprefix("cat: ") or result.reason or result.status

@@ -35,7 +35,7 @@ def read_output_tool(scope: Scope) -> ExactTool:
         handle: Handle, offset: Offset = 0, limit: SliceBytes = 16000
     ) -> Annotated[CallToolResult, OutputPiece]:
         """Read what a run printed, from any offset on, also while it runs."""
-        engine = await scope.engine.get()
+        engine = await scope.engine_of(handle)
         slice_ = await engine.read_output(handle, offset, limit)
         text = head_of(slice_.text, _TEXT_BYTES)
         next_offset = slice_.next_offset

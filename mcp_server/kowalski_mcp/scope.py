@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kowalski.agent.home.granted_environment import granted_environment
+from kowalski.errors import InvalidRequest, UnknownRun
 from kowalski.model.run import Access, Workspace
+from kowalski.model.session import SESSION_NAME
 
 if TYPE_CHECKING:
     from kowalski.agent.home.places import Places
+    from kowalski.agent.service.messages import RunState
+    from kowalski.engine import Engine
     from kowalski_mcp.folder import Folder
     from kowalski_mcp.lazy_engine import LazyEngine
 
@@ -26,6 +31,8 @@ class Scope:
         network: False to go without the network even where the owner granted it.
         answer_after_s: seconds after which a call is answered with a handle instead of a result.
         progress_every_s: seconds between two notes of progress.
+        principal: who calls, where somebody must have proven it: their runs and sessions are
+            their own. None for the user's own assistant, which shares them with the terminal.
     """
 
     engine: LazyEngine
@@ -35,6 +42,50 @@ class Scope:
     network: bool = True
     answer_after_s: float = 45.0
     progress_every_s: float = 10.0
+    principal: str | None = None
+
+    @property
+    def face(self) -> str:
+        """What the journal names runs by."""
+        return "mcp" if self.principal is None else f"mcp-{self.principal}"
+
+    async def engine_of(self, run_id: str) -> Engine:
+        """The engine, to ask it about a run.
+
+        Raises:
+            UnknownRun: the run is another principal's, or there is none.
+            AgentUnavailable, SandboxUnavailable: the engine cannot be opened.
+        """
+        engine = await self.engine.get()
+        if self.principal is not None:
+            record = await engine.record(run_id)
+            if record.run_id != run_id or record.requester.partition(":")[0] != self.face:
+                raise UnknownRun(f"No run {run_id!r} was begun with this token.")
+        return engine
+
+    def session_within(self, name: str) -> str:
+        """How the agent knows the session that the caller calls `name`.
+
+        Raises:
+            InvalidRequest: the name is too long.
+        """
+        if self.principal is None:
+            return name
+        within = f"{self.principal}.{name}"
+        if not re.fullmatch(SESSION_NAME, within):
+            raise InvalidRequest(
+                f"The session_id is {len(name)} characters long. Over HTTP "
+                f"{len(name) - len(within) + 64} are the most: use a shorter one."
+            )
+        return within
+
+    def shown(self, state: RunState) -> RunState:
+        """A run with its session as the caller calls it."""
+        result = state.result
+        if self.principal is None or result is None or result.session is None:
+            return state
+        name = result.session.removeprefix(f"{self.principal}.")
+        return replace(state, result=replace(result, session=name))
 
     @property
     def private(self) -> tuple[str, ...]:

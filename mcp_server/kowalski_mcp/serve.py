@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -41,7 +42,7 @@ def scope_of(
     else:
         seen = working_folder(places)
     return Scope(
-        engine=LazyEngine(_open_engine),
+        engine=LazyEngine(partial(open_engine, "mcp")),
         places=places,
         folder=seen,
         access="write" if write else "read",
@@ -62,8 +63,9 @@ async def _serve(scope: Scope, log_level: Level) -> None:
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-def _open_engine() -> Engine:
+def open_engine(principal: str) -> Engine:
+    """An engine that the agent and the journal know by `principal`."""
     # A client waits for its server to start; the engine's half a hundred messages can wait.
     from kowalski.engine import Engine
 
-    return Engine(principal="mcp")
+    return Engine(principal=principal)

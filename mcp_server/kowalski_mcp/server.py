@@ -11,7 +11,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from kowalski import __version__
 from kowalski.errors import KowalskiError, UnknownRun
-from kowalski_mcp.artifact import is_text
+from kowalski_mcp.artifact import is_text, run_of
 from kowalski_mcp.cancel import cancel_tool
 from kowalski_mcp.distributed_infer import distributed_infer_tool
 from kowalski_mcp.execute_code import execute_code_tool
@@ -87,7 +87,7 @@ class _Server(MCPServer[None]):
 
     async def _read(self, artifact_id: str) -> tuple[str | bytes, str]:
         try:
-            engine = await self._scope.engine.get()
+            engine = await self._scope.engine_of(run_of(artifact_id))
             artifact, data = await engine.artifact(artifact_id)
         except UnknownRun as error:
             raise ResourceNotFoundError(told(error, self._scope.private)) from error

@@ -29,12 +29,12 @@ def wait_tool(scope: Scope) -> ExactTool:
         """
         patience = scope.answer_after_s if timeout_s is None else timeout_s
         until_s = anyio.current_time() + patience
-        engine = await scope.engine.get()
+        engine = await scope.engine_of(run_id)
         if await is_batch(engine, run_id):
             batch = FollowedBatch(engine, run_id)
             return await batch.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
         state = await follow(engine, run_id, ctx, until_s=until_s, every_s=scope.progress_every_s)
-        return execution_result(state)
+        return execution_result(scope.shown(state))
 
     annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     return ExactTool.of(

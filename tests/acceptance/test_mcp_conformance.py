@@ -1,4 +1,4 @@
-"""The MCP conformance suite against a server that our factory builds."""
+"""The MCP conformance suite against a server that our factory builds, over our own HTTP."""
 
 from __future__ import annotations
 

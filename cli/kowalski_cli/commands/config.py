@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,4 +53,6 @@ def _shown(value: object) -> str:
     """A value as TOML has it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -133,18 +133,20 @@ def _validated(section: str, name: str, value: object, place: str, *, strict: bo
 
 
 def _refuse_more(key: str, value: Any, owners: Any, origin: str, path: Path) -> None:
-    """Only the file, which only the owner can change, may give code more than it has."""
+    """Only the file, which only the owner can change, may give anybody more than they have."""
     if key == "sandbox.minimum":
         more = value < owners
     elif key == "sandbox.allow_unsandboxed" or key.startswith("maxima."):
         more = value > owners
+    elif key.startswith("mcp.allowed_"):
+        more = not set(value) <= set(owners)
     else:
         return
     if more:
         section, _, name = key.partition(".")
         shown = str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
         raise InvalidSettings(
-            f"{origin}, key {key}: refused, because {value!r} would give code more than the "
+            f"{origin}, key {key}: refused, because {value!r} would allow more than the "
             f"owner's {owners!r}. Only the owner's file may: write `{name} = {shown}` under "
             f"[{section}] in {path}."
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 MB: Final = 1024 * 1024
 """Bytes of one `_mb`."""
@@ -15,6 +16,15 @@ Seconds = Annotated[float, Field(gt=0, le=31 * 86400, allow_inf_nan=False)]
 Megabytes = Annotated[int, Field(ge=1, le=1024 * MB)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def _listed(value: object) -> object:
+    # A variable of the environment holds a list as text, as the file has it.
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\[\]:_-]{1,253}(:\*)?$")]
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:_-]{1,253}(:\*)?$")]
 
 
 def _half_of_memory_mb() -> int:
@@ -157,6 +167,24 @@ class InferenceSettings(Section):
     discover: bool = True
 
 
+class McpSettings(Section):
+    """The MCP server over HTTP.
+
+    Attributes:
+        allowed_hosts: what the `Host` of a request may be besides this device's loopback, such
+            as `box.example:7435`, or `box.example:*` for any port.
+        allowed_origins: what its `Origin` may be, if it has one, besides pages of the loopback:
+            such as `https://chat.example`.
+        calls_per_s: requests a second that a token is good for in the long run.
+        calls_burst: requests that it is good for at once.
+    """
+
+    allowed_hosts: Annotated[list[Host], BeforeValidator(_listed), Field(max_length=64)] = []
+    allowed_origins: Annotated[list[Origin], BeforeValidator(_listed), Field(max_length=64)] = []
+    calls_per_s: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 50
+    calls_burst: Number = 200
+
+
 class DeviceSettings(Section):
     """This device. `name` is what people call it: letters, digits, `-` and `_`."""
 
@@ -174,6 +202,7 @@ class Settings(Section):
     pool: PoolSettings = PoolSettings()
     storage: StorageSettings = StorageSettings()
     inference: InferenceSettings = InferenceSettings()
+    mcp: McpSettings = McpSettings()
     device: DeviceSettings = Field(default_factory=DeviceSettings)
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kowalski.errors import KowalskiError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def check_folder(path: Path, error: type[KowalskiError]) -> None:
@@ -55,8 +56,12 @@ def make_folder(path: Path, error: type[KowalskiError], mode: int = 0o700) -> No
         path.chmod(mode)
 
 
-def read_file(path: Path, limit: int, error: type[KowalskiError]) -> bytes | None:
+def read_file(
+    path: Path, limit: int, error: type[KowalskiError], *, secret: bool = False
+) -> bytes | None:
     """The bytes of `path`, read through one descriptor that was checked; None if it is missing.
+
+    A `secret` one must not be readable by others either.
 
     Raises:
         error: it is no regular file of at most `limit` bytes that only its owner may change,
@@ -76,6 +81,12 @@ def read_file(path: Path, limit: int, error: type[KowalskiError]) -> bytes | Non
         if not stat.S_ISREG(status.st_mode):
             raise error(f"{path} is not a regular file: move it away.")
         _check_owner(path, status, error)
+        if secret and status.st_mode & _OPEN_TO_OTHERS:
+            raise error(
+                f"{path} holds a secret and is open to other users (mode "
+                f"{stat.S_IMODE(status.st_mode):04o}): put a new secret there, or if nobody can "
+                f"have read it, run `chmod 600 {path}`."
+            )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
     finally:

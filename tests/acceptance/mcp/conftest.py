@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from assistants.http_server import HttpServer, http_server, token_of
 from assistants.sdk_client import assistant
 from assistants.wire import Wire
 
@@ -49,6 +50,20 @@ def wire(home: dict[str, str], folder: Path) -> Iterator[Wire]:
     with _connected(home, folder, ()) as wire:
         wire.initialize()
         yield wire
+
+
+@pytest.fixture(scope="module")
+def server(home: dict[str, str], folder: Path) -> Iterator[HttpServer]:
+    """A server over HTTP that soon notes progress."""
+    with http_server(home, folder, "--progress-every", "0.2") as server:
+        yield server
+
+
+@pytest.fixture
+def token(home: dict[str, str], server: HttpServer) -> str:
+    """The token that it asks for."""
+    assert server.process.poll() is None
+    return token_of(home)
 
 
 @contextmanager

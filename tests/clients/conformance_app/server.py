@@ -18,16 +18,19 @@ from kowalski_mcp.server import create_server
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
-    from starlette.applications import Starlette
 
 
-def build_server() -> MCPServer[None]:
-    """The server that the suite tests, without its transport: Kowalski's own, and more in it."""
-    scope = Scope(
+def bare_scope() -> Scope:
+    """The suite runs no code."""
+    return Scope(
         engine=LazyEngine(Engine),
         places=Places.find(),
         folder=Folder(None, "The suite needs none."),
     )
+
+
+def build_server(scope: Scope) -> MCPServer[None]:
+    """The server that the suite tests, without its transport: Kowalski's own, and more in it."""
     server = create_server(scope, name="kowalski-conformance")
     add_content_tools(server)
     add_conversation_tools(server)
@@ -37,8 +40,3 @@ def build_server() -> MCPServer[None]:
     add_resources(server)
     add_acknowledgements(server)
     return server
-
-
-def build_app() -> Starlette:
-    """The server over streamable HTTP at `/mcp`."""
-    return build_server().streamable_http_app()

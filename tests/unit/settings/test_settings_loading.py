@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -258,6 +259,31 @@ def test_only_the_owners_file_can_give_code_more(
 def test_a_default_cannot_be_exceeded_from_outside_either(file: Path) -> None:
     assert "refused" in refusal(file, environ={"KOWALSKI_SANDBOX_ALLOW_UNSANDBOXED": "true"})
     assert "refused" in refusal(file, environ={"KOWALSKI_MAXIMA_WALL_S": "3601"})
+
+
+@pytest.mark.parametrize(
+    ("name", "owners", "more"),
+    [
+        ("allowed_hosts", '["box.example:*", "[fd00::7]:7435"]', '["evil.example"]'),
+        ("allowed_origins", '["https://chat.example"]', '["https://evil.example"]'),
+    ],
+)
+def test_only_the_owners_file_can_let_others_in(
+    file: Path, name: str, owners: str, more: str
+) -> None:
+    variable = f"KOWALSKI_MCP_{name}".upper()
+    assert "refused" in refusal(file, environ={variable: more})
+    write(file, f"[mcp]\n{name} = {owners}\n")
+
+    assert getattr(load({}, {variable: owners}, file).mcp, name) == json.loads(owners)
+    assert getattr(load({}, {variable: "[]"}, file).mcp, name) == []
+    assert "refused" in refusal(file, environ={variable: more})
+
+
+@pytest.mark.parametrize("value", ['"box.example"', "[1]", '["*"]', '["a b"]', '["box/"]', '[""]'])
+def test_what_is_no_list_of_hosts_is_refused(file: Path, value: str) -> None:
+    write(file, f"[mcp]\nallowed_hosts = {value}\n")
+    assert "mcp.allowed_hosts" in refusal(file)
 
 
 def test_who_demands_a_stronger_sandbox_never_gets_none(file: Path) -> None:

@@ -82,6 +82,11 @@ class Places:
         return self.config_dir / "keys.json"
 
     @property
+    def token_file(self) -> Path:
+        """What a client of the MCP server over HTTP must know."""
+        return self.config_dir / "mcp-token"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one agent that owns the state."""
         return self.state_dir / "agent.lock"

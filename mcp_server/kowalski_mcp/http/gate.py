@@ -1,0 +1,117 @@
+"""The gate: which requests reach the server."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from mcp.server.transport_security import TransportSecurityMiddleware
+from starlette.requests import Request
+
+from kowalski.errors import InvalidSettings
+from kowalski_mcp.http.answer import Answer
+from kowalski_mcp.http.pace import Pace
+
+if TYPE_CHECKING:
+    from mcp.server.transport_security import TransportSecuritySettings
+    from starlette.types import Receive, Scope, Send
+
+    from kowalski_mcp.http.tenancy import Tenancy, Tenant
+    from kowalski_mcp.http.token_file import Token, TokenFile
+
+PATH: Final = "/mcp"
+"""Where the server answers, and nowhere else."""
+
+_GUESSES_PER_S: Final = 1.0
+_GUESSES_AT_ONCE: Final = 20
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    reason: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Gate:
+    """An ASGI application before the server of whoever shows the token.
+
+    Args:
+        security: the allow-lists for `Host` and `Origin`.
+        pace: how often the one with the token may call.
+    """
+
+    def __init__(
+        self,
+        token_file: TokenFile,
+        tenancy: Tenancy,
+        security: TransportSecuritySettings,
+        pace: Pace,
+    ) -> None:
+        self._token_file = token_file
+        self._tenancy = tenancy
+        self._security = TransportSecurityMiddleware(security)
+        self._pace = pace
+        # Of its own, so that whoever guesses takes nothing from the one who knows.
+        self._guesses = Pace(_GUESSES_PER_S, _GUESSES_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        answer = Answer(scope, receive, send)
+        admitted = await self._admit(scope)
+        if isinstance(admitted, _Refusal):
+            await answer.refuse(admitted.status, admitted.reason, admitted.headers)
+            return
+        await admitted.serve(scope, receive, answer.send)
+        await answer.finish()
+
+    async def close(self, grace_s: float) -> None:
+        """Let nobody in any more; calls under way have `grace_s` seconds to be answered."""
+        await self._tenancy.close(grace_s)
+
+    async def _admit(self, scope: Scope) -> Tenant | _Refusal:
+        # As it was written: what decodes to the path is not the path.
+        if scope["raw_path"] != PATH.encode():
+            return _Refusal(404, "There is nothing here.")
+        if refused := await self._security.validate_request(Request(scope)):
+            return _Refusal(refused.status_code, bytes(refused.body).decode())
+        try:
+            token = self._token_file.read()
+        except InvalidSettings as error:
+            refusal = self._refuse_guess()
+            # Who asks over and over shall not fill a log.
+            if refusal.status == 401:
+                _LOG.error("Nobody is let in. %s", error.user_message)
+            return refusal
+        # Before the caller is known: who held the token that counted before is let go of at once.
+        tenant = await self._tenancy.of(token.principal)
+        if not _shown(scope, token):
+            return self._refuse_guess()
+        if tenant is None:
+            return _Refusal(503, "The server is ending.")
+        if wait_s := self._pace.take(anyio.current_time()):
+            return _too_many(wait_s)
+        return tenant
+
+    def _refuse_guess(self) -> _Refusal:
+        if wait_s := self._guesses.take(anyio.current_time()):
+            return _too_many(wait_s)
+        told = "Show the token in the header `Authorization: Bearer ...`."
+        return _Refusal(401, told, {"WWW-Authenticate": "Bearer"})
+
+
+def _shown(scope: Scope, token: Token) -> bool:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) != 1:
+        return False
+    scheme, _, value = given[0].partition(b" ")
+    return scheme.lower() == b"bearer" and hmac.compare_digest(value.strip(), token.value)
+
+
+def _too_many(wait_s: float) -> _Refusal:
+    return _Refusal(429, "Too many requests.", {"Retry-After": str(math.ceil(wait_s))})
