@@ -97,6 +97,9 @@ async def test_what_others_began_cannot_be_reached(
         assert_out_of_reach([await look(client, owners) for look in LOOKS])
         with pytest.raises(MCPError, match="begun with this token"):
             await client.read_resource(f"kowalski://artifact/{owners}-0")
+        lines = {"template": "{input}", "inputs": owners}
+        asked = await call(client, "distributed_infer", **lines)
+        assert "neither a run's handle nor a file" in asked.text
         assert (await execute(client, "secret", session_id="of-the-owner")).is_error
         await execute(client, "secret = 'another'", session_id="of-the-owner")
     assert owners_run(home, folder, "print(secret)") != owners
