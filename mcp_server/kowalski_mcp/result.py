@@ -12,7 +12,7 @@ from kowalski_mcp.fitting import cut, fit, head_of
 
 if TYPE_CHECKING:
     from kowalski.agent.service.messages import RunState
-    from kowalski.model.event import Artifact, ProgramError, RunResult
+    from kowalski.model.event import Artifact, CompilerMessage, ProgramError, RunResult
 
 RESULT_BYTES: Final = 20_000
 """The most that a result takes, as JSON."""
@@ -20,6 +20,8 @@ RESULT_BYTES: Final = 20_000
 _TEXT_BYTES: Final = 13_000
 _SENTENCE_BYTES: Final = 600
 _MOST_ARTIFACTS: Final = 12
+_MOST_DIAGNOSTICS: Final = 8
+_MESSAGE_BYTES: Final = 160
 _MOST_NOTES: Final = 4
 _NAME_BYTES: Final = 80
 
@@ -33,6 +35,16 @@ class ExecutionError(BaseModel):
     column: int | None = None
     traceback: str | None = None
     hint: str | None = Field(default=None, description="What to do about it.")
+
+
+class CompilerDiagnostic(BaseModel):
+    """An error or a warning of the compiler's."""
+
+    severity: Literal["error", "warning"]
+    type: str
+    message: str
+    line: int | None = None
+    column: int | None = None
 
 
 class MadeArtifact(BaseModel):
@@ -68,6 +80,9 @@ class Execution(BaseModel):
     exit_code: int | None = None
     signal: str | None = None
     error: ExecutionError | None = None
+    diagnostics: list[CompilerDiagnostic] | None = Field(
+        default=None, description="What a compiler said, errors first."
+    )
     artifacts: list[MadeArtifact] | None = None
     device: str | None = None
     sandbox: str | None = Field(
@@ -123,6 +138,7 @@ def _finished(result: RunResult, notes: tuple[str, ...]) -> Execution:
         exit_code=result.exit_code,
         signal=result.signal,
         error=None if error is None else _error(error, fitted),
+        diagnostics=[_diagnostic(one) for one in result.diagnostics[:_MOST_DIAGNOSTICS]] or None,
         artifacts=[_made(one) for one in result.artifacts[:_MOST_ARTIFACTS]] or None,
         device=result.device,
         sandbox=result.sandbox,
@@ -143,6 +159,16 @@ def _error(error: ProgramError, fitted: dict[str, str]) -> ExecutionError:
         column=error.column,
         traceback=fitted["traceback"] or None,
         hint=_sentence(error.hint),
+    )
+
+
+def _diagnostic(said: CompilerMessage) -> CompilerDiagnostic:
+    return CompilerDiagnostic(
+        severity=said.severity,
+        type=head_of(said.type, _NAME_BYTES),
+        message=cut(said.message, _MESSAGE_BYTES),
+        line=said.line,
+        column=said.column,
     )
 
 

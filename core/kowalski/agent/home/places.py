@@ -97,6 +97,11 @@ class Places:
         return self.state_dir / "blobs"
 
     @property
+    def compiled_dir(self) -> Path:
+        """Which blobs are programs, and of what code."""
+        return self.state_dir / "compiled"
+
+    @property
     def output_dir(self) -> Path:
         """Whole outputs of runs."""
         return self.state_dir / "output"
