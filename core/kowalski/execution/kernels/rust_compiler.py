@@ -192,16 +192,21 @@ class Compiler:
         hashing = self._sibling("hashlib").sha256()
         fd = posix.open(name, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
         try:
-            held = b"."
+            held, size = b".", 0
             while held:
                 held = posix.read(fd, _CHUNK)
+                size += len(held)
                 if any(mark in held for mark in _UNTOLD):
                     began_ns = 0
                 hashing.update(held)
-            changed_ns = posix.fstat(fd).st_ctime_ns
+            status = posix.fstat(fd)
         finally:
             posix.close(fd)
-        return hashing.hexdigest(), began_ns is None or changed_ns < began_ns - _SETTLED_NS
+        # A file of the system's own, made up as it is read, has no size.
+        settled = status.st_size == size and (
+            began_ns is None or status.st_ctime_ns < began_ns - _SETTLED_NS
+        )
+        return hashing.hexdigest(), settled
 
     def _make_folder(self) -> None:
         try:
