@@ -182,7 +182,7 @@ def test_a_program_that_was_kept_counts_while_what_it_includes_stays(
 @pytest.mark.parametrize(
     "code",
     [
-        'std::arch::global_asm!(".section .rodata", ".incbin \\"data.txt\\"", ".text");\nfn main() {}',
+        'std::arch::global_asm!(".data", ".incbin \\"data.txt\\"", ".text");\nfn main() {}',
         'print!("{}", include_str!("/proc/self/stat").len() > 0);',
     ],
     ids=["assembler", "changing"],

@@ -19,9 +19,7 @@ _LITERAL = re.compile(
 _SPACE = re.compile(r"\s*")
 _NOT_LINE_END = re.compile(r"[^\n]")
 _MANIFEST = re.compile(r"\A(?:#![^\[\n][^\n]*\n)?\s*(?:---\w*[ \t]*\n|//![ \t]*```[ \t]*cargo\b)")
-_DEPENDENCY = re.compile(
-    r"^(?://!)?[ \t]*(?:\[dependencies\.)?([A-Za-z][\w-]*)(?:[ \t]*=|\])", re.M
-)
+_LINE = re.compile(r"(?://!)?[ \t]*(\[?)([\w-]+)\.?([\w-]*)")
 
 
 class Source:
@@ -33,7 +31,7 @@ class Source:
     def __init__(self, code: str) -> None:
         if code.startswith("#!") and not code.startswith("#!["):
             # For a shell, and in Rust legal at the very beginning alone.
-            code = "//" + code[2:]
+            code = "// " + code[2:]
         self.lines = code.count("\n") + (not code.endswith("\n"))
         self.line = 0
         self.head = ""
@@ -96,9 +94,14 @@ def manifest_crates(code: str) -> "list[str] | None":
     if found is None:
         return None
     head = re.split(r"\n---[ \t]*\n|\n//![ \t]*```[ \t]*\n", code[found.end() :], maxsplit=1)[0]
-    _, _, wanted = head.partition("[dependencies")
-    wanted = ("[dependencies" + wanted) if wanted else ""
-    return list(dict.fromkeys(name for name in _DEPENDENCY.findall(wanted)))
+    crates, section = [], ""
+    for line in map(_LINE.match, head.split("\n")):
+        if line is not None and line.group(1):
+            section = line.group(2)
+            crates += [line.group(3)] if section == "dependencies" and line.group(3) else []
+        elif line is not None and section == "dependencies":
+            crates.append(line.group(2))
+    return list(dict.fromkeys(crates))
 
 
 def _comment_end(code: str, at: int) -> int:
