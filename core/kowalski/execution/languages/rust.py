@@ -136,9 +136,9 @@ def _candidates(
         if found.resolve().name != "rustup" and not (found.parent / "rustup").is_file():
             yield found, "PATH"
             continue
-        toolchains = _rustup_home() / "toolchains"
-        for name, source in _chosen(workspace):
-            behind = _installed(toolchains, name)
+        home = _rustup_home(found)
+        for name, source in _chosen(home, workspace):
+            behind = _installed(home / "toolchains", name)
             if behind is None:
                 problems.append(f"{source} asks for the toolchain {name}, which is not installed")
             else:
@@ -149,14 +149,16 @@ def _candidates(
             problems.append(f"{found} is rustup's, which has no default toolchain")
 
 
-def _rustup_home() -> Path:
+def _rustup_home(shim: Path) -> Path:
     named = os.environ.get("RUSTUP_HOME", "")
     if named.startswith("/"):
         return Path(named)
-    return Path(os.environ.get("HOME", "/nonexistent")) / ".rustup"
+    own = Path(os.environ.get("HOME", "/nonexistent")) / ".rustup"
+    # Whose PATH leads to another home's `.cargo/bin` means that home's toolchains.
+    return own if own.is_dir() else shim.parent.parent.parent / ".rustup"
 
 
-def _chosen(workspace: str | None) -> Iterator[tuple[str, str]]:
+def _chosen(home: Path, workspace: str | None) -> Iterator[tuple[str, str]]:
     """Names of toolchains, the one that counts most first, each with who asks for it."""
     if named := os.environ.get("RUSTUP_TOOLCHAIN"):
         yield named, "RUSTUP_TOOLCHAIN"
@@ -169,8 +171,7 @@ def _chosen(workspace: str | None) -> Iterator[tuple[str, str]]:
                 yield channel[1], str(file)
             elif file.suffix == "" and len(lines) == 1:
                 yield lines[0], str(file)
-    settings = _rustup_home() / "settings.toml"
-    default = _DEFAULT.search("\n".join(lines_of(settings)))
+    default = _DEFAULT.search("\n".join(lines_of(home / "settings.toml")))
     if default is not None:
         yield default[1], "rustup's default"
 
