@@ -176,7 +176,7 @@ def test_a_program_that_was_kept_counts_while_what_it_includes_stays(
         assert [frame.kind for frame in told.compiled] == [how]
     included.unlink()
     rust.send("build", "", str(kept), "", *files)
-    assert "couldn't read `data.txt`" in rust.run(code).error_message
+    assert "couldn't read" in rust.run(code).error_message
 
 
 @pytest.mark.parametrize(

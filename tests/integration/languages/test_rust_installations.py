@@ -129,6 +129,10 @@ def test_nothing_that_is_found_is_executed(tmp_path: Path) -> None:
             "thread 'a' panicked at code.rs:2:1:\na\nthread 'main' panicked at code.rs:4:2:\nb\n",
             ("panic", "b", 4, 2),
         ),
+        (
+            "thread 'main' panicked at 'told by Rust 1.63', code.rs:1:60\nnote: run with x\n",
+            ("panic", "told by Rust 1.63", 1, 10),
+        ),
         ("nothing that is a panic\n", ("ExitStatus", "exit status 101", None, None)),
     ],
 )

@@ -34,8 +34,10 @@ _CHANNEL: Final = re.compile(r"""channel\s*=\s*["']([^"']+)["']""")
 _DEFAULT: Final = re.compile(r"""default_toolchain\s*=\s*["']([^"']+)["']""")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PANIC: Final = re.compile(
-    r"^thread '[^\n]*' (?:\(\d+\) )?panicked at code\.rs:(\d+):(\d+):\n((?:.|\n)*?)"
-    r"(?=^note: |^stack backtrace:|^thread '|\Z)",
+    r"^thread '[^\n]*' (?:\(\d+\) )?panicked at "
+    # Before Rust 1.73 the message stood in front.
+    r"(?:'(?P<old>(?:.|\n)*?)', )?code\.rs:(?P<line>\d+):(?P<column>\d+):?$"
+    r"\n(?P<new>(?:.|\n)*?)(?=^note: |^stack backtrace:|^thread '|\Z)",
     re.MULTILINE,
 )
 _RETURNED: Final = re.compile(r"^Error: (.*)\Z", re.MULTILINE | re.DOTALL)
@@ -121,12 +123,12 @@ def _printed(error: ProgramError, stderr: str) -> ProgramError:
     found = list(_PANIC.finditer(stderr))
     if not found or not error.message.endswith(" 101"):
         return error
-    line, column = int(found[-1][1]), int(found[-1][2])
+    last = found[-1]
+    line, column = int(last["line"]), int(last["column"])
     if line == moved_line and column > moved_by:
         column -= moved_by
-    return replace(
-        error, type="panic", message=found[-1][3].strip() or "panicked", line=line, column=column
-    )
+    message = (last["old"] or last["new"]).strip() or "panicked"
+    return replace(error, type="panic", message=message, line=line, column=column)
 
 
 def _candidates(
