@@ -21,6 +21,7 @@ from benchmarks import (
     mcp_start,
     output_flood,
     peers,
+    rust,
     sessions,
     sustained,
 )
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Outcome]]] = {
     "infer_call": infer.call,
     "infer_batch": infer.batch,
     "infer_memory": infer.memory,
+    "rust": rust.measure,
     "peers": peers.measure,
 }
 RESULTS = Path(__file__).with_name("results")

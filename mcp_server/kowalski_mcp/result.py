@@ -37,16 +37,6 @@ class ExecutionError(BaseModel):
     hint: str | None = Field(default=None, description="What to do about it.")
 
 
-class CompilerDiagnostic(BaseModel):
-    """An error or a warning of the compiler's."""
-
-    severity: Literal["error", "warning"]
-    type: str
-    message: str
-    line: int | None = None
-    column: int | None = None
-
-
 class MadeArtifact(BaseModel):
     """A figure or another thing that the code made."""
 
@@ -80,9 +70,7 @@ class Execution(BaseModel):
     exit_code: int | None = None
     signal: str | None = None
     error: ExecutionError | None = None
-    diagnostics: list[CompilerDiagnostic] | None = Field(
-        default=None, description="What a compiler said, errors first."
-    )
+    diagnostics: list[ExecutionError] | None = None
     artifacts: list[MadeArtifact] | None = None
     device: str | None = None
     sandbox: str | None = Field(
@@ -162,10 +150,10 @@ def _error(error: ProgramError, fitted: dict[str, str]) -> ExecutionError:
     )
 
 
-def _diagnostic(said: CompilerMessage) -> CompilerDiagnostic:
-    return CompilerDiagnostic(
-        severity=said.severity,
-        type=head_of(said.type, _NAME_BYTES),
+def _diagnostic(said: CompilerMessage) -> ExecutionError:
+    kind = said.type if said.severity == "error" else f"warning: {said.type}"
+    return ExecutionError(
+        type=head_of(kind, _NAME_BYTES),
         message=cut(said.message, _MESSAGE_BYTES),
         line=said.line,
         column=said.column,
