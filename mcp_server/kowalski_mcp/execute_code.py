@@ -42,7 +42,7 @@ def execute_code_tool(scope: Scope) -> ExactTool:
         """Run code in a sandbox and get what it printed, its last expression, figures and errors.
 
         With session_id, state lives on: variables, imports, functions, and files in /tmp and
-        $HOME; in Rust files only. Without it, each call starts anew. Code that takes over
+        $HOME; in Rust, files. Without it, each call starts anew. Code that takes over
         45 s goes on and is answered with status "running" and a run_id for wait or cancel.
         """
         request = RunRequest(

@@ -205,3 +205,18 @@ def test_what_is_only_to_be_compiled_does_not_run(rust: KernelProcess) -> None:
     told = rust.run('print!("ran")')
     assert (told.stdout, told.exit_code) == ("", 0)
     assert told.compiled[0].fields[0].startswith(b"\x7fELF")
+
+
+@pytest.mark.parametrize("compiler", ["#!/nowhere/sh\n", "#!/bin/sh\necho not rustc\n"])
+def test_a_compiler_that_does_not_start_is_told_where_code_wants_it(
+    tmp_path: Path, compiler: str
+) -> None:
+    path = tmp_path / "bin" / "rustc"
+    path.parent.mkdir()
+    path.write_text(compiler)
+    path.chmod(0o755)
+    process = start(tmp_path, str(path.parent))
+    told = process.run('println!("1")')
+    process.close()
+    assert told.error_type == "CompilerUnavailable"
+    assert str(path) in told.error_message

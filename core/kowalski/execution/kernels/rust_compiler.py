@@ -56,10 +56,12 @@ class Compiler:
         """
         reader, writer = posix.pipe()
         actions = [(posix.POSIX_SPAWN_DUP2, writer, 1)]
-        pid = posix.posix_spawn(
-            self._path, [self._path, "--version"], self._environment(), file_actions=actions
-        )
-        posix.close(writer)
+        try:
+            pid = posix.posix_spawn(
+                self._path, [self._path, "--version"], self._environment(), file_actions=actions
+            )
+        finally:
+            posix.close(writer)
         words = posix.read(reader, 4096).decode("utf-8", "replace").split()
         posix.close(reader)
         posix.waitpid(pid, 0)

@@ -39,11 +39,17 @@ class Kernel:
         self._compiler = rust_compiler.Compiler(compiler, _FOLDER)
         self._build: "list[str]" = []
         self._interrupted = False
+        self._problem = ""
 
     def serve(self) -> "typing.NoReturn":
         """Execute what the agent sends until it goes."""
         _signal.signal(_signal.SIGINT, self._note_interrupt)
-        self._channel.send(("hello", self._compiler.version()))
+        try:
+            version = self._compiler.version()
+        except OSError as error:
+            version = ""
+            self._problem = str(error)
+        self._channel.send(("hello", version))
         while True:
             kind, raw = self._channel.receive()
             fields = [field.decode("utf-8", "surrogateescape") for field in raw]
@@ -59,6 +65,9 @@ class Kernel:
     def _run(self, code: str, label: str, functions: str, *inputs: str) -> None:
         how, kept, words, *files = [*self._build, "", "", ""][: max(3, len(self._build))]
         source = None
+        if self._problem:
+            self._fail(1, "CompilerUnavailable", "the compiler cannot be used: " + self._problem)
+            return
         try:
             if kept and self._compiler.is_current(files):
                 # Told before the program begins, for whatever speaks here afterwards may be it.

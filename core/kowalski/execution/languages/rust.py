@@ -94,6 +94,9 @@ class Rust:
             return _printed(error, stderr)
         if error.type == "CratesUnavailable":
             return replace(error, hint=_without_cargo(interpreter))
+        if error.type == "CompilerUnavailable":
+            hint = f"{interpreter.path} does not start in the sandbox. {_TO_INSTALL}"
+            return replace(error, hint=hint)
         found = dict.fromkeys(_CRATE.findall(f"{error.message}\n{error.traceback}"))
         crates = [name for name in found if name not in _OWN_NAMES]
         if crates and error.type in ("E0432", "E0433", "E0463"):
