@@ -97,8 +97,11 @@ def manifest_crates(code: str) -> "list[str] | None":
     crates, section = [], ""
     for line in map(_LINE.match, head.split("\n")):
         if line is not None and line.group(1):
-            section = line.group(2)
-            crates += [line.group(3)] if section == "dependencies" and line.group(3) else []
+            section, name = line.group(2), line.group(3)
+            if section == "dependencies" and name:
+                # What follows is about this one crate.
+                crates.append(name)
+                section = name
         elif line is not None and section == "dependencies":
             crates.append(line.group(2))
     return list(dict.fromkeys(crates))
