@@ -227,12 +227,18 @@ async def test_a_macro_that_never_ends_is_ended(engine: Engine) -> None:
     assert "recursion limit" in result.error.message
 
 
-async def test_a_compilation_that_takes_too_long_is_ended(engine: Engine) -> None:
+async def test_a_compilation_that_takes_too_long_is_ended_and_its_session_lives(
+    engine: Engine,
+) -> None:
     code = "const X: u64 = { let mut i = 0; while i < u64::MAX { i += 1; } i };\nfn main() {}"
     slow = replace(_request(f"#![allow(long_running_const_eval)]\n{code}"), limits=Limits(wall_s=1))
-    result = await engine.run(slow)
-    assert result.status == "timeout"
+    remembering = RunRequest(language="bash", code="x=kept", session="slow")
+    await engine.run(remembering)
+    result = await engine.run(replace(slow, session="slow"))
+    assert (result.status, result.session_alive) == ("timeout", True)
     assert "its limit" in str(result.reason)
+    assert (await engine.run(replace(remembering, code="echo $x"))).stdout == "kept\n"
+    await engine.end_session("slow")
 
 
 async def test_a_compilation_that_takes_too_much_memory_is_ended(engine: Engine) -> None:
