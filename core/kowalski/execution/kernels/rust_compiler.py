@@ -84,7 +84,8 @@ class Compiler:
         if crates is not None:
             return Result(source, [messages.manifest_refused(crates)], "")
         self._make_folder()
-        began_ns = _now_ns(self._put("code.rs", source.text.encode("utf-8", "surrogateescape")))
+        code_file = self._put("code.rs", source.text.encode("utf-8", "surrogateescape"))
+        began_ns = posix.stat(code_file).st_ctime_ns
         status = run(
             self._path, self._command(release=release), self._environment(), self._actions()
         )
@@ -275,10 +276,6 @@ def _listed(text: str) -> "list[str]":
     """The files that a list of dependencies names: the lines with nothing behind the colon."""
     lines = [line for line in text.split("\n") if line.endswith(":") and line[0] != "#"]
     return [line[:-1].replace("\\ ", " ") for line in lines]
-
-
-def _now_ns(path: str) -> int:
-    return posix.stat(path).st_ctime_ns
 
 
 def _ending(status: int) -> str:

@@ -29,6 +29,7 @@ else:
 
 _INTERRUPTED = 130
 _PANICKED = 101
+_PLAINLY = ["", "", ""]
 
 
 class Kernel:
@@ -37,7 +38,7 @@ class Kernel:
     def __init__(self, compiler: str) -> None:
         self._channel = python_channel.Channel(3, 4, _Undisturbed())
         self._compiler = rust_compiler.Compiler(compiler, _FOLDER)
-        self._build: "list[str]" = []
+        self._build = _PLAINLY
         self._interrupted = False
         self._problem = ""
 
@@ -58,12 +59,12 @@ class Kernel:
             elif kind == "run":
                 self._interrupted = False
                 self._run(*fields)
-                self._build = []
+                self._build = _PLAINLY
             elif kind == "variables":
                 self._channel.send(("variables", "[]"))
 
     def _run(self, code: str, label: str, functions: str, *inputs: str) -> None:
-        how, kept, words, *files = [*self._build, "", "", ""][: max(3, len(self._build))]
+        how, kept, words, *files = self._build
         source = None
         if self._problem:
             self._fail(1, "CompilerUnavailable", "the compiler cannot be used: " + self._problem)
