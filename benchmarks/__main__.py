@@ -23,6 +23,7 @@ from benchmarks import (
     node_death,
     output_flood,
     peers,
+    rust,
     sessions,
     sustained,
 )
@@ -52,6 +53,7 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Outcome]]] = {
     "infer_batch": infer.batch,
     "infer_memory": infer.memory,
     "node_death": node_death.measure,
+    "rust": rust.measure,
     "peers": peers.measure,
 }
 RESULTS = Path(__file__).with_name("results")

@@ -26,10 +26,13 @@ from kowalski.model.run import RunRequest, Toolchain
 from kowalski.settings.loading import load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 PRINTING = {"python": "print(1)", "javascript": "console.log(1)", "bash": "echo 1"}
 """The least program that shows that it ran, by language."""
+
+COMPILED = {"rust": 'println!("1");'}
+"""The same in languages whose code is compiled first."""
 
 COMPLAINING = {
     "python": "import sys; print(1, file=sys.stderr)",
@@ -94,13 +97,21 @@ class Bench:
         Raises:
             BaselineUnavailableError: Kowalski's sandbox is not one of this system's.
         """
+        command = (self.interpreters[language], *COLD_FLAGS[language], COMPLAINING[language])
+        return await self.caged(language, command)
+
+    async def caged(self, language: str, command: Sequence[str]) -> CagedProcess:
+        """A command that writes a 1 to its standard error, in the sandbox that Kowalski uses.
+
+        Raises:
+            BaselineUnavailableError: Kowalski's sandbox is not one of this system's.
+        """
         name = (await self.engine.devices())[0].sandbox_mechanism
         found = [candidate for candidate in candidates() if candidate.mechanism == name]
         if not found:
             raise BaselineUnavailableError(f"this device's sandbox is {name}")
         admission = Admission(load(), Places.find(), sys.executable)
         admitted = await admission.admit(request(language))
-        command = (self.interpreters[language], *COLD_FLAGS[language], COMPLAINING[language])
         account = self.account(f"caged-{language}")
         process = CagedProcess(found[0].make(), admitted.spec, command, account, expects="1\n")
         self.accounts.push_async_callback(process.close)
@@ -121,7 +132,7 @@ def request(language: str, session: str | None = None) -> RunRequest:
     """Print a 1 with the interpreters that this process would find."""
     return RunRequest(
         language=language,
-        code=PRINTING[language],
+        code=PRINTING.get(language) or COMPILED[language],
         session=session,
         toolchain=Toolchain(path=os.environ.get("PATH"), virtual_env=os.environ.get("VIRTUAL_ENV")),
         requester="benchmark",
@@ -164,7 +175,7 @@ async def open_bench(*, quick: bool) -> AsyncIterator[Bench]:
         accounts = await stack.enter_async_context(AsyncExitStack())
         interpreters: dict[str, str] = {}
         problems: dict[str, str] = {}
-        for language in PRINTING:
+        for language in (*PRINTING, *COMPILED):
             try:
                 interpreters[language] = await interpreter(engine, language)
             except (LanguageUnavailable, UnsupportedLanguage) as problem:

@@ -98,6 +98,8 @@ ensure_clients() {
     touch "$clients/node_modules/.package-lock.json"
 }
 
+rust_works() { has cc && rustc --version >/dev/null 2>&1; }
+
 ensure_real_model() {
     PYTHONPATH=tests .venv/bin/python -m real_model ||
         say "The tests that ask a real language model will fail; all others can be run."
@@ -114,6 +116,7 @@ all)
     if has apt-get; then
         { has zsh && has fish; } || install "The tests press TAB in every shell." zsh fish
     fi
+    rust_works || install "The tests compile Rust." rustc gcc libc6-dev
     sync
     ensure_node
     ensure_clients

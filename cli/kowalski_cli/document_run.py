@@ -203,6 +203,7 @@ class DocumentRun:
             env=choices.env,
             origin=Origin(self._document.name, block.first_line, block.name),
             device=choices.device or attributes.device,
+            release=attributes.release,
             requester=REQUESTER,
         )
 

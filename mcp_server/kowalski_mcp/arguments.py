@@ -29,7 +29,9 @@ Code = Annotated[
     AfterValidator(_without_nul),
     Field(max_length=8 * 1024 * 1024, description="The program."),
 ]
-Language = Annotated[str, Field(max_length=40, description="python, javascript (Node) or bash.")]
+Language = Annotated[
+    str, Field(max_length=40, description="python, javascript (Node), bash or rust.")
+]
 SessionId = Annotated[
     str,
     Field(
@@ -45,7 +47,7 @@ RunTimeout = Annotated[
         gt=0,
         le=31 * 86400,
         allow_inf_nan=False,
-        description="Seconds of execution after which the code is killed. Default 30.",
+        description="Seconds of execution after which the code is killed. Default 30; 60 for rust.",
     ),
 ]
 Patience = Annotated[

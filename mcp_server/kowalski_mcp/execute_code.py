@@ -42,8 +42,8 @@ def execute_code_tool(scope: Scope) -> ExactTool:
         """Run code in a sandbox and get what it printed, its last expression, figures and errors.
 
         With session_id, state lives on: variables, imports, functions, and files in /tmp and
-        $HOME. Without it, each call starts from nothing. Code that takes over 45 s goes on and is
-        answered with status "running" and a run_id for wait or cancel.
+        $HOME; in Rust, files. Without it, each call starts anew. Code that takes over
+        45 s goes on and is answered with status "running" and a run_id for wait or cancel.
         """
         session = None if session_id is None else scope.session_within(session_id)
         request = RunRequest(

@@ -15,8 +15,8 @@ def instructions(scope: Scope) -> str:
     """Short, and true of this scope."""
     return " ".join(
         (
-            "Runs Python, JavaScript (Node) and Bash in a sandbox on this computer.",
-            "In all three a session_id keeps state between calls, and its languages share files.",
+            "Runs Python, JavaScript (Node), Bash and Rust in a sandbox on this computer.",
+            "A session_id keeps state between calls (Rust: only files); its languages share files.",
             "It is lost if `fresh` is true: the session is new, had ended, or was killed.",
             _folder(scope),
             "/tmp and $HOME are private scratch space that ends with the sandbox.",  # noqa: S108 - only named

@@ -12,7 +12,7 @@ from kowalski_mcp.fitting import cut, fit, head_of
 
 if TYPE_CHECKING:
     from kowalski.agent.service.messages import RunState
-    from kowalski.model.event import Artifact, ProgramError, RunResult
+    from kowalski.model.event import Artifact, CompilerMessage, ProgramError, RunResult
 
 RESULT_BYTES: Final = 20_000
 """The most that a result takes, as JSON."""
@@ -20,6 +20,8 @@ RESULT_BYTES: Final = 20_000
 _TEXT_BYTES: Final = 13_000
 _SENTENCE_BYTES: Final = 600
 _MOST_ARTIFACTS: Final = 12
+_MOST_DIAGNOSTICS: Final = 8
+_MESSAGE_BYTES: Final = 160
 _MOST_NOTES: Final = 4
 _NAME_BYTES: Final = 80
 
@@ -68,6 +70,7 @@ class Execution(BaseModel):
     exit_code: int | None = None
     signal: str | None = None
     error: ExecutionError | None = None
+    diagnostics: list[ExecutionError] | None = None
     artifacts: list[MadeArtifact] | None = None
     device: str | None = None
     sandbox: str | None = Field(
@@ -123,6 +126,7 @@ def _finished(result: RunResult, notes: tuple[str, ...]) -> Execution:
         exit_code=result.exit_code,
         signal=result.signal,
         error=None if error is None else _error(error, fitted),
+        diagnostics=[_diagnostic(one) for one in result.diagnostics[:_MOST_DIAGNOSTICS]] or None,
         artifacts=[_made(one) for one in result.artifacts[:_MOST_ARTIFACTS]] or None,
         device=result.device,
         sandbox=result.sandbox,
@@ -143,6 +147,16 @@ def _error(error: ProgramError, fitted: dict[str, str]) -> ExecutionError:
         column=error.column,
         traceback=fitted["traceback"] or None,
         hint=_sentence(error.hint),
+    )
+
+
+def _diagnostic(said: CompilerMessage) -> ExecutionError:
+    kind = said.type if said.severity == "error" else f"warning: {said.type}"
+    return ExecutionError(
+        type=head_of(kind, _NAME_BYTES),
+        message=cut(said.message, _MESSAGE_BYTES),
+        line=said.line,
+        column=said.column,
     )
 
 

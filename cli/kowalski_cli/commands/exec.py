@@ -34,6 +34,7 @@ _BY_SUFFIX: Final = {
     ".cjs": "javascript",
     ".sh": "bash",
     ".bash": "bash",
+    ".rs": "rust",
 }
 
 
@@ -50,6 +51,9 @@ def declare(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--write", action="store_true", help="let it change that folder, where that was granted"
+    )
+    parser.add_argument(
+        "--release", action="store_true", help="compile it for speed, in languages that compile"
     )
     with_json(parser, "print each event as a line of JSON")
     with_examples(
@@ -93,6 +97,7 @@ def _request(arguments: Namespace) -> RunRequest:
         env=granted_to(workspace) if workspace else {},
         origin=Origin(str(Path(arguments.file).absolute())) if arguments.file else None,
         device=arguments.device,
+        release=arguments.release,
         requester=REQUESTER,
     )
 

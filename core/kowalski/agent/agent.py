@@ -29,6 +29,7 @@ from kowalski.agent.models.language_models import LanguageModels
 from kowalski.agent.models.nodes import nodes
 from kowalski.agent.store import run_table
 from kowalski.agent.store.blobs import Blobs
+from kowalski.agent.store.compiled import Compiled
 from kowalski.agent.store.journal import Journal
 from kowalski.errors import Busy, InvalidRequest, NoDeviceAvailable, UnknownRun
 from kowalski.execution.pool import Pool
@@ -72,6 +73,7 @@ class Agent:
         self.build = build()
         self.settings_signature = settings_signature(places)
         self.blobs = Blobs(places.blobs_dir)
+        self.compiled = Compiled(places.compiled_dir, self.blobs)
         self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.slots = Slots(settings.agent.slots, settings.agent.queue)
         self.admission = Admission(settings, places, sys.executable)
@@ -112,6 +114,7 @@ class Agent:
                 self.sessions,
                 self.journal,
                 self.blobs,
+                self.compiled,
                 self.settings.storage,
             )
             self.models = LanguageModels(self.places, self.settings.inference, self.tasks)
@@ -197,6 +200,7 @@ class Agent:
             pool=self.pool,
             sessions=self.sessions,
             slots=self.slots,
+            compiled=self.compiled,
             device=self.device,
             deadline_s=max(self.settings.maxima.wall_s, admitted.limits.wall_s),
             inputs=inputs,

@@ -16,6 +16,7 @@ from kowalski.settings.model import MB
 if TYPE_CHECKING:
     from kowalski.agent.conduct.sessions import Sessions
     from kowalski.agent.store.blobs import Blobs
+    from kowalski.agent.store.compiled import Compiled
     from kowalski.agent.store.journal import Journal
     from kowalski.execution.pool import Pool
     from kowalski.settings.model import StorageSettings
@@ -27,13 +28,20 @@ _EVENTS_AT_ONCE: Final = 50
 
 
 async def keep_house(
-    pool: Pool, sessions: Sessions, journal: Journal, blobs: Blobs, storage: StorageSettings
+    pool: Pool,
+    sessions: Sessions,
+    journal: Journal,
+    blobs: Blobs,
+    compiled: Compiled,
+    storage: StorageSettings,
 ) -> None:
     """Go round until cancelled: sandboxes and sessions every 15 s, the disk every hour."""
     rounds = 0
     while True:
         if rounds % _STORAGE_ROUNDS == 0:
             await expire_storage(journal, blobs, storage)
+            expire_compiled = partial(compiled.expire, storage.output_days * _DAY_S)
+            await anyio.to_thread.run_sync(expire_compiled)
         rounds += 1
         await anyio.sleep(_ROUND_S)
         await pool.expire()

@@ -30,8 +30,11 @@ _NAMES: Final = frozenset(
         "RUBYLIB",
         "RUBYOPT",
         "RUSTC",
+        "RUSTC_BOOTSTRAP",
         "RUSTC_WORKSPACE_WRAPPER",
         "RUSTC_WRAPPER",
+        "RUSTDOCFLAGS",
+        "RUSTFLAGS",
         "SHELLOPTS",
         "TMPDIR",
         "_JAVA_OPTIONS",
@@ -40,6 +43,7 @@ _NAMES: Final = frozenset(
 )
 _PREFIXES: Final = (
     "BASH_FUNC_",
+    "CARGO_",
     "DYLD_",
     "GIT_",
     "KOWALSKI_",

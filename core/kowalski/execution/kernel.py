@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 import anyio.to_thread
 
+from kowalski.execution.build import Built
 from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode, write
-from kowalski.model.event import ProgramError, Stream
+from kowalski.model.event import CompilerMessage, ProgramError, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kowalski.execution.build import Build
     from kowalski.execution.sandbox.process import ExitStatus, Process
     from kowalski.execution.sandbox.sandbox import Sandbox
 
 _READ_BYTES: Final = 65536
 _MAX_VALUE_CHARACTERS: Final = 100_000
 _MAX_ARTIFACTS: Final = 64
+_MAX_DIAGNOSTICS: Final = 50
+_MAX_MESSAGE_CHARACTERS: Final = 2000
 
 
 class Listener(Protocol):
@@ -41,13 +45,18 @@ class Listener(Protocol):
 class Outcome:
     """How a run ended, as its kernel tells it.
 
-    `exit_status` is that of the kernel's process where it ended instead of answering.
+    `exit_status` is that of the kernel's process where it ended instead of answering, `signal` the
+    number of what ended the program of a kernel that lives on. `built` is what was compiled; it and
+    the diagnostics are what was told before the program began.
     """
 
     exit_code: int | None = None
     exit_status: ExitStatus | None = None
+    signal: int | None = None
     value: str | None = None
     error: ProgramError | None = None
+    built: Built | None = None
+    diagnostics: tuple[CompilerMessage, ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,8 +64,10 @@ class _Exchange:
     """A run that the kernel is at."""
 
     listener: Listener
+    build: Build | None
     outcome: Outcome = field(default_factory=Outcome)
     artifacts: int = 0
+    is_compiled: bool = False
     over: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -113,17 +124,19 @@ class Kernel:
         host_functions: Sequence[str] = (),
         inputs: Mapping[str, str] | None = None,
         last: bool = False,
+        build: Build | None = None,
     ) -> Outcome:
         """Execute `code`; one run at a time. `inputs` maps names to paths inside.
 
-        After the `last` one the kernel is ended: its program ends as if it had been run by itself.
+        `build` is for languages that are compiled. After the `last` one the kernel is ended: its
+        program ends as if it had been run by itself.
 
         Returns when the kernel has answered or ended. It is the caller's part to end a run that
         takes too long.
         """
         if not self.ready.is_set():
             await self.ready.wait()
-        exchange = _Exchange(listener)
+        exchange = _Exchange(listener, build)
         self._exchange = exchange
         try:
             await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
@@ -131,6 +144,8 @@ class Kernel:
             if last and self.language == "python":
                 # Blocks of the others always end as programs do; it would cost them milliseconds.
                 await self._send("last")
+            if build is not None:
+                await self._send("build", *_build_fields(build))
             await self._send("run", code, label, " ".join(host_functions), *places)
             self.runs += 1
             if self.alive:
@@ -232,11 +247,14 @@ class Kernel:
         elif frame.kind == "done":
             self._drain()
             exchange.outcome.exit_code = frame.number(0)
+            exchange.outcome.signal = frame.number(1)
             exchange.over.set()
         elif frame.kind == "value":
             exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
         elif frame.kind == "error":
             exchange.outcome.error = _program_error(frame)
+        elif frame.kind in ("built", "kept", "diagnostic"):
+            _note_compiled(exchange, frame)
         elif (
             frame.kind == "artifact"
             and len(frame.fields) == 3
@@ -248,6 +266,43 @@ class Kernel:
             )
         elif frame.kind == "call":
             await exchange.listener.call(frame.text(0)[:100], frame.text(1)[:200], frame.text(2))
+
+
+def _build_fields(build: Build) -> list[str]:
+    flags = {"release": build.release, "tell": build.tell, "only": build.only}
+    how = " ".join(name for name, wanted in flags.items() if wanted)
+    kept = build.kept
+    if kept is None:
+        return [how, "", ""]
+    return [how, kept.path, kept.words, *(part for pair in kept.files for part in pair)]
+
+
+def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
+    """Take what is told of a compilation. Once that is over, whoever speaks may be the program."""
+    outcome, build = exchange.outcome, exchange.build
+    if exchange.is_compiled:
+        return
+    if frame.kind == "diagnostic":
+        if len(outcome.diagnostics) < _MAX_DIAGNOSTICS:
+            outcome.diagnostics += (_diagnostic(frame),)
+        return
+    exchange.is_compiled = True
+    if frame.kind == "kept" and build is not None and build.kept is not None:
+        outcome.diagnostics = build.kept.messages
+    elif frame.kind == "built" and build is not None and build.tell:
+        files = [frame.text(index) for index in range(2, len(frame.fields))]
+        pairs = tuple(zip(files[::2], files[1::2], strict=False))
+        outcome.built = Built(frame.fields[0], frame.text(1)[:_MAX_VALUE_CHARACTERS], pairs)
+
+
+def _diagnostic(frame: Frame) -> CompilerMessage:
+    return CompilerMessage(
+        severity="warning" if frame.text(0) == "warning" else "error",
+        type=frame.text(1)[:200],
+        message=frame.text(2)[:_MAX_MESSAGE_CHARACTERS],
+        line=frame.number(3),
+        column=frame.number(4),
+    )
 
 
 def _program_error(frame: Frame) -> ProgramError:

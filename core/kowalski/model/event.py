@@ -95,6 +95,21 @@ class ProgramError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompilerMessage:
+    """One thing that a compiler says about the code.
+
+    `type` is the compiler's own name for it, such as `E0308` or `unused_variables`. `line` and
+    `column` count from 1 within the code of the request; None where it is about no place.
+    """
+
+    severity: Literal["error", "warning"]
+    type: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputTotals:
     """Bytes of output: what the program printed, what is kept on disk, and what was dropped."""
 
@@ -114,6 +129,7 @@ class Finished:
         signal: the name of the signal that ended it, such as `SIGKILL`.
         value: the last expression as a notebook shows it.
         duration_ms: of its execution; 0 where it was interrupted, and nobody knows.
+        diagnostics: what a compiler said about the code, errors first; at most 50.
         peak_memory_bytes: of all its processes together, as sampled.
         fresh: as in `Started`: nothing of earlier runs was there.
         session_alive: whether the session's state can still be used.
@@ -128,6 +144,7 @@ class Finished:
     signal: str | None = None
     value: str | None = None
     error: ProgramError | None = None
+    diagnostics: tuple[CompilerMessage, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     duration_ms: float = 0.0
     cpu_ms: float | None = None

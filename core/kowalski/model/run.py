@@ -88,6 +88,7 @@ class RunRequest:
         host_functions: names of functions that the code may call and the caller answers.
         env: values for environment variables; each name must have been granted.
         idempotent: may be run again where it is not known whether it ran.
+        release: compiled for speed, where the language is compiled.
         requester: who asks, for the journal: a face and its client.
     """
 
@@ -107,4 +108,5 @@ class RunRequest:
     toolchain: Toolchain = Toolchain()
     device: str | None = None
     idempotent: bool = False
+    release: bool = False
     requester: str = "python"

@@ -52,7 +52,7 @@ class LimitSettings(Section):
     """Bounds of a run that asks for none. Each is cut to its maximum.
 
     Attributes:
-        wall_s: seconds of execution.
+        wall_s: seconds of execution; twice that in languages that are compiled.
         cpu_s: seconds of processor time of all its processes together.
         memory_mb: megabytes of processes, tmpfs and overlay together.
         processes: processes and threads at once.

@@ -153,3 +153,18 @@ async def test_the_journal_names_the_client(
     command = [sys.executable, "-m", "kowalski_cli", "runs", "show", run_id, "--json"]
     shown = await anyio.run_process(command, cwd=folder, env=home)
     assert json.loads(shown.stdout)["requester"] == f"mcp:{NAME}"
+
+
+async def test_rust_runs_and_says_that_a_session_keeps_only_its_files(client: Client) -> None:
+    code = 'let unused = 1;\nprintln!("{}", include_str!("notes.txt").len());'
+    answer = await execute(client, code, "rust", session_id="memory-rust")
+    failed = await execute(client, "let x = 1;\nx.missing();", "rust", session_id="memory-rust")
+
+    assert not answer.is_error, answer
+    assert answer["stdout"] == "18\n"
+    assert "program of its own" in answer["notes"][0]
+    (warning,) = answer["diagnostics"]
+    assert warning["type"] == "warning: unused_variables"
+    assert (warning["line"], warning["column"]) == (1, 5)
+    assert failed.is_error
+    assert (failed["error"]["type"], failed["error"]["line"]) == ("E0599", 2)

@@ -149,9 +149,10 @@ async def test_devices_are_listed_with_what_they_can_do(client: Client) -> None:
 
     (device,) = listed["devices"]
     languages = {one["language"]: one for one in device["languages"]}
-    assert set(languages) == {"python", "javascript", "bash"}
+    assert set(languages) == {"python", "javascript", "bash", "rust"}
     assert all(one["available"] and one["version"] for one in languages.values()), languages
-    assert all(one["keeps_state"] for one in languages.values())
+    forgetful = {name for name, one in languages.items() if not one["keeps_state"]}
+    assert forgetful == {"rust"}
     assert device["sandbox"] in ("L1", "L2", "L3")
     assert device["slots"] > 0
     assert device["memory_mb"] > device["memory_available_mb"] > 0

@@ -29,6 +29,7 @@ class Told:
     value: str | None = None
     errors: list[Frame] = field(default_factory=list)
     artifacts: list[Frame] = field(default_factory=list)
+    compiled: list[Frame] = field(default_factory=list)
     stdout_bytes: bytes = b""
     stderr_bytes: bytes = b""
     interrupts: int = 0
@@ -132,6 +133,8 @@ class KernelProcess:
                 told.errors.append(frame)
             elif frame.kind == "artifact":
                 told.artifacts.append(frame)
+            elif frame.kind in ("built", "kept", "diagnostic"):
+                told.compiled.append(frame)
             elif frame.kind == "call":
                 self._answer(frame, functions)
             elif frame.kind == "done":

@@ -148,9 +148,11 @@ async def test_many_sandboxes_can_be_opened_at_once(isolating: Mechanism) -> Non
 async def test_a_preloaded_kernel_is_forked_with_its_environment(enclosing: Mechanism) -> None:
     async with box(enclosing, spec_for(enclosing)) as inside:
         for _ in range(2):
+            # The sandbox's own Python.
             process = await inside.start(
-                inside.sandbox.spec.python, preloaded=True, env={"GREETING": "hello"}
-            )
+                "", "-I", "-S", f"{KERNELS}/python_kernel.py", preloaded=True,
+                env={"GREETING": "hello"},
+            )  # fmt: skip
             assert (await read_line(process.control_out)).startswith("hello ")
             os.read(process.control_out, 100)
             os.ftruncate(process.stdin_file, 0)

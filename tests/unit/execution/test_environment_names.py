@@ -21,6 +21,8 @@ from kowalski.execution.environment_names import is_forbidden
         "JAVA_TOOL_OPTIONS",
         "_JAVA_OPTIONS",
         "RUSTC_WRAPPER",
+        "RUSTFLAGS",
+        "CARGO_BUILD_RUSTC_WRAPPER",
         "PERL5OPT",
         "RUBYOPT",
         "GIT_SSH_COMMAND",

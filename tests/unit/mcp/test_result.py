@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mcp.types import TextContent
 
 from kowalski.agent.service.messages import RunState
-from kowalski.model.event import Artifact, OutputTotals, ProgramError, RunResult
+from kowalski.model.event import Artifact, CompilerMessage, OutputTotals, ProgramError, RunResult
 from kowalski_mcp.result import RESULT_BYTES, Execution, execution_result
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -34,6 +34,13 @@ ARTIFACTS = st.builds(
     media_type=LONG_TEXT,
     size=st.integers(0, 2**40),
 )
+DIAGNOSTICS = st.builds(
+    CompilerMessage,
+    severity=st.sampled_from(["error", "warning"]),
+    type=LONG_TEXT,
+    message=LONG_TEXT,
+    line=st.one_of(st.none(), st.integers(1)),
+)
 RESULTS = st.builds(
     RunResult,
     seq=st.just(5),
@@ -43,6 +50,7 @@ RESULTS = st.builds(
     exit_code=st.one_of(st.none(), st.integers(0, 255)),
     value=MAYBE,
     error=st.one_of(st.none(), ERRORS),
+    diagnostics=st.lists(DIAGNOSTICS, max_size=50).map(tuple),
     artifacts=st.lists(ARTIFACTS, max_size=15).map(tuple),
     duration_ms=st.floats(0, 1e9),
     device=st.just("studio"),

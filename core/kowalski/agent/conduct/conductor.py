@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from kowalski.agent.conduct.compilation import Compilation
 from kowalski.agent.conduct.ending import end_of
 from kowalski.agent.conduct.explanation import explained
 from kowalski.errors import InvalidRequest, KowalskiError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from kowalski.agent.conduct.live_run import LiveRun
     from kowalski.agent.conduct.sessions import Session, Sessions
     from kowalski.agent.conduct.slots import Slot, Slots
+    from kowalski.agent.store.compiled import Compiled
+    from kowalski.execution.build import Build
     from kowalski.execution.kernel import Kernel, Outcome
     from kowalski.execution.pool import Pool
     from kowalski.execution.workbench import Workbench
@@ -44,6 +47,7 @@ class Conductor:
         pool: Pool,
         sessions: Sessions,
         slots: Slots,
+        compiled: Compiled,
         device: str,
         deadline_s: float,
         inputs: dict[str, str],
@@ -54,6 +58,7 @@ class Conductor:
         self._pool = pool
         self._sessions = sessions
         self._slots = slots
+        self._compiled = compiled
         self._device = device
         self._deadline_s = deadline_s
         self._inputs = inputs
@@ -139,14 +144,11 @@ class Conductor:
     async def _workbench(self) -> AsyncIterator[tuple[Workbench, Kernel, bool]]:
         admitted, request = self._admitted, self.request
         if request.session is None:
-            async with self._slots.hold(self.lease.principal) as self._slot:
-                kind = Kind(admitted.spec, admitted.language.name, admitted.program)
-                workbench, kernel = await self._pool.take(kind)
-                try:
-                    yield workbench, kernel, False
-                finally:
-                    await workbench.close()
-                    self._pool.refill(kind)
+            async with (
+                self._slots.hold(self.lease.principal) as self._slot,
+                self._fresh_workbench() as (workbench, kernel),
+            ):
+                yield workbench, kernel, False
             return
         session = await self._sessions.join(request.session, admitted.spec, self._session_lease())
         async with self._turn(session), self._slots.hold(self.lease.principal) as self._slot:
@@ -158,6 +160,17 @@ class Conductor:
             finally:
                 if request.kernel is None:
                     await session.workbench.retire(kernel)
+
+    @asynccontextmanager
+    async def _fresh_workbench(self) -> AsyncIterator[tuple[Workbench, Kernel]]:
+        admitted = self._admitted
+        kind = Kind(admitted.spec, admitted.language.name, admitted.program)
+        workbench, kernel = await self._pool.take(kind)
+        try:
+            yield workbench, kernel
+        finally:
+            await workbench.close()
+            self._pool.refill(kind)
 
     @asynccontextmanager
     async def _turn(self, session: Session) -> AsyncIterator[None]:
@@ -179,18 +192,43 @@ class Conductor:
     async def _execute(
         self, workbench: Workbench, kernel: Kernel, *, keep: bool
     ) -> Finished | None:
-        request, admitted = self.request, self._admitted
         if self._order is not None:
             return None
         self._kernel = kernel
+        self._begin(workbench, kernel)
+        if not self._admitted.language.compiles:
+            outcome, warden = await self._run(workbench, kernel)
+            return await self._end(workbench, kernel, warden, outcome, keep=keep)
+        compilation = Compilation(self._compiled, self._admitted, self.request)
+        kept = compilation.kept()
+        if keep and kept is None:
+            # What a session's programs left alive could put another program in this one's place.
+            async with self._fresh_workbench() as apart:
+                build = compilation.build(None, clean=True, only=True)
+                outcome, warden = await self._run(*apart, build)
+                if warden.verdict is not None:
+                    return await self._end(workbench, kernel, warden, outcome, keep=keep)
+            await compilation.keep(outcome)
+            kept = compilation.kept()
+        build = compilation.build(kept, clean=not keep)
+        outcome, warden = await self._run(workbench, kernel, build)
+        await compilation.keep(outcome)
+        return await self._end(workbench, kernel, warden, outcome, keep=keep)
+
+    async def _run(
+        self, workbench: Workbench, kernel: Kernel, build: Build | None = None
+    ) -> tuple[Outcome, Warden]:
+        """Let a kernel execute the code, or only compile it, under a warden."""
+        request = self.request
         self._warden = warden = Warden(
             workbench,
             kernel,
-            admitted.limits,
+            self._admitted.limits,
             self._clock,
             deadline_s=self._deadline_s,
         )
-        self._begin(workbench, kernel)
+        if self._order is not None:
+            warden.order(self._order)
         self._clock.resume()
         async with warden.watching():
             outcome = await kernel.run(
@@ -201,9 +239,10 @@ class Conductor:
                 host_functions=request.host_functions,
                 inputs=self._inputs,
                 last=request.session is None or request.kernel is None,
+                build=build,
             )
             self._clock.pause()
-        return await self._end(workbench, kernel, warden, outcome, keep=keep)
+        return outcome, warden
 
     def _begin(self, workbench: Workbench, kernel: Kernel) -> None:
         self.run.begin(
@@ -242,6 +281,7 @@ class Conductor:
             signal=ending.signal,
             error=ending.error,
             value=outcome.value,
+            diagnostics=outcome.diagnostics,
             artifacts=tuple(self.run.artifacts),
             duration_ms=round(self._clock.elapsed() * 1000, 3),
             cpu_ms=round(warden.cpu_s * 1000, 1) if warden.cpu_s is not None else None,
@@ -251,7 +291,19 @@ class Conductor:
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=keep and kernel.alive and not workbench.closed,
-            notes=self._admitted.notes,
+            notes=(*self._admitted.notes, *self._forgetting(kernel)),
+        )
+
+    def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
+        """What the caller should know who counts on a session's memory where there is none."""
+        request, language = self.request, self._admitted.language
+        # A document's reader is told once, where blocks could be taken to share something.
+        told = kernel.runs == 2 if request.session_ends else True
+        if request.session is None or language.keeps_state or not told:
+            return ()
+        return (
+            f"Each block of {language.name} is a program of its own: a session keeps its files, "
+            "and nothing else.",
         )
 
     def _finish_unstarted(self, verdict: Verdict, error: KowalskiError | None = None) -> None:

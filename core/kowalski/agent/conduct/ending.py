@@ -27,7 +27,8 @@ class Ending:
 def end_of(outcome: Outcome, verdict: Verdict | None) -> Ending:
     """The ending of a run. An order to end it outweighs what the kernel said last."""
     exited = outcome.exit_status
-    signal = _signal_name(exited.signal) if exited and exited.signal else None
+    number = exited.signal if exited else outcome.signal
+    signal = _signal_name(number) if number else None
     if verdict is not None:
         return Ending(
             verdict.status,
@@ -36,10 +37,14 @@ def end_of(outcome: Outcome, verdict: Verdict | None) -> Ending:
             signal=signal,
             error=_error_of(verdict, outcome.error),
         )
+    if signal is not None and exited is None:
+        status: Status = "killed" if signal == "SIGKILL" else "failed"
+        reason = f"The program was ended by {signal}."
+        return Ending(status, reason, signal=signal, error=outcome.error)
     if signal is not None:
         reason = f"The interpreter was ended by {signal}; nothing that it held is left."
         error = outcome.error or ProgramError(type=signal, message=reason)
-        status: Status = "killed" if signal == "SIGKILL" else "failed"
+        status = "killed" if signal == "SIGKILL" else "failed"
         return Ending(status, reason, signal=signal, error=error)
     code = exited.exit_code if exited else outcome.exit_code
     failed = bool(code) or outcome.error is not None

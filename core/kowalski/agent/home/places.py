@@ -107,6 +107,11 @@ class Places:
         return self.state_dir / "blobs"
 
     @property
+    def compiled_dir(self) -> Path:
+        """Which blobs are programs, and of what code."""
+        return self.state_dir / "compiled"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """Kowalski's own folders, which no run may ever see."""
         return tuple(dict.fromkeys((*self._own(), self.socket.parent)))

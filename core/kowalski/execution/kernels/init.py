@@ -16,6 +16,7 @@ if False:  # for type checkers alone: importing typing takes time
 
 _CONTROL = 10
 _KERNEL_FDS = 5
+_SCRIPT = 3
 _MOST_FDS = 64
 _CHUNK = 65536
 _LOOKS_BEFORE_FREEZING = 3
@@ -137,7 +138,7 @@ class Init:
         env: "dict[str, str]",
     ) -> int:
         if preloaded:
-            self._load()
+            self._load(_module(argv))
         reader, writer = posix.pipe()
         pid = posix.fork()
         if pid == 0:
@@ -158,12 +159,12 @@ class Init:
             raise OSError(int(number), posix.strerror(int(number)) + ": " + place)
         return pid
 
-    def _load(self) -> None:
-        """Load the Python kernel once, for kernels to be forked with it in memory."""
-        if "python_kernel" not in sys.modules:
+    def _load(self, name: str) -> None:
+        """Load a kernel's module once, for kernels to be forked with it in memory."""
+        if name not in sys.modules:
             sys.path.insert(0, self.folder)
             try:
-                __import__("python_kernel")
+                __import__(name)
             finally:
                 sys.path.remove(self.folder)
 
@@ -292,7 +293,13 @@ def _become(
     _set_environment(env)
     posix.closerange(_KERNEL_FDS, _MOST_FDS)
     sys.modules.pop("init", None)
-    sys.modules["python_kernel"].main()
+    sys.argv = list(argv[_SCRIPT:])
+    sys.modules[_module(argv)].main()
+
+
+def _module(argv: "tuple[str, ...]") -> str:
+    """The kernel's module: `python3 -I -S .../python_kernel.py` would start it by itself."""
+    return argv[_SCRIPT].rpartition("/")[2].partition(".")[0]
 
 
 def _set_environment(env: "dict[str, str]") -> None:

@@ -34,6 +34,7 @@ class Bash:
 
     name = "bash"
     keeps_state = True
+    compiles = False
 
     def locate(self, toolchain: Toolchain, workspace: str | None) -> Interpreter:
         """The first Bash on PATH.

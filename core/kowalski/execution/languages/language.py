@@ -26,6 +26,7 @@ class Interpreter:
         prefixes: real folders that must be visible for it to work, besides the system's.
         source: how it was found, in words.
         env: variables that it needs.
+        identity: what changes when it is replaced; empty where that is of no concern.
     """
 
     language: str
@@ -33,6 +34,7 @@ class Interpreter:
     prefixes: tuple[str, ...]
     source: str
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    identity: str = ""
 
 
 class Language(Protocol):
@@ -46,6 +48,11 @@ class Language(Protocol):
     @property
     def keeps_state(self) -> bool:
         """Whether a session's blocks see what earlier ones defined."""
+        ...
+
+    @property
+    def compiles(self) -> bool:
+        """Whether blocks are compiled first: programs may be kept, and have twice the time."""
         ...
 
     def locate(self, toolchain: Toolchain, workspace: str | None) -> Interpreter:

@@ -53,6 +53,7 @@ class Python:
 
     name = "python"
     keeps_state = True
+    compiles = False
 
     def locate(self, toolchain: Toolchain, workspace: str | None) -> Interpreter:
         """The `.venv` of the workspace, else `VIRTUAL_ENV`, else what PATH has.

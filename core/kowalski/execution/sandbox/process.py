@@ -17,11 +17,11 @@ class Program:
     """A program to start inside.
 
     Attributes:
-        argv: the command.
+        argv: the command; an empty first word stands for the sandbox's own Python.
         env: variables besides `PATH`, `HOME`, `TMPDIR` and `LANG`, which the sandbox sets.
         cwd: where it starts, relative to the workspace, or to the scratch folder without one.
-        preloaded: the Python kernel, forked from the first program's own interpreter where that
-            is safe, else started by `argv`.
+        preloaded: a kernel in Python, forked from the first program's own interpreter where that
+            is safe, else started by `argv`: interpreter, two flags, the kernel and its arguments.
     """
 
     argv: tuple[str, ...]

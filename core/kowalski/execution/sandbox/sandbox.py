@@ -113,11 +113,12 @@ class Sandbox:
             "LANG": "C.UTF-8",
             **program.env,
         }
+        argv = (program.argv[0] or self.spec.python, *program.argv[1:])
         words = [
             "1" if program.preloaded and self._forks else "0",
             os.path.join(self.places.cwd, program.cwd),
-            str(len(program.argv)),
-            *program.argv,
+            str(len(argv)),
+            *argv,
             *(f"{name}={value}" for name, value in env.items()),
         ]
         self._processes[number] = process
@@ -127,7 +128,7 @@ class Sandbox:
                 raise SandboxUnavailable("The sandbox ended while a program was started in it.")
             if len(answer) == 2:
                 raise LanguageUnavailable(
-                    f"{program.argv[0]} could not be started inside the sandbox: {answer[1]}. "
+                    f"{argv[0]} could not be started inside the sandbox: {answer[1]}. "
                     "`kowalski doctor` shows which interpreters work."
                 )
             process.pid = int(answer[0])

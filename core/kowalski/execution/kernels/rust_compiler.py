@@ -1,0 +1,284 @@
+"""The compiler of Rust: from a block to a program, and whether an earlier one still holds."""
+
+import _signal  # type: ignore[import-not-found]
+import posix
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+
+    from kowalski.execution.kernels.rust_messages import Message
+    from kowalski.execution.kernels.rust_source import Source
+
+_MOST_BINARY_BYTES = 32 * 1024 * 1024
+_MOST_FILES = 100
+_MOST_MESSAGE_BYTES = 4 * 1024 * 1024
+_CHUNK = 1 << 20
+_NEWEST_EDITION = (85, "2024")
+_UNTOLD = (b"asm!", b"#[link", b"#![link")
+_SETTLED_NS = 20_000_000
+
+
+class Result:
+    """What became of a compilation: a program, or messages that say why there is none.
+
+    `words` are the messages as the compiler draws them. `binary` holds the program's bytes, and
+    `files` names and hashes of what it includes, in turn; both are empty for a program that must
+    not be used again.
+    """
+
+    def __init__(self, source: "Source", messages: "list[Message]", words: str) -> None:
+        self.source = source
+        self.messages = messages
+        self.words = words
+        self.program: "str | None" = None
+        self.binary = b""
+        self.files: "list[str]" = []
+
+
+class Compiler:
+    """`rustc`, with a folder of its own for what it makes."""
+
+    def __init__(self, path: str, siblings: str) -> None:
+        self._path = path
+        self._siblings = siblings
+        self._modules: "dict[str, typing.Any]" = {}
+        temporary = posix.environ.get(b"TMPDIR", b"/tmp").decode("utf-8", "surrogateescape")
+        self._folder = "%s/rust.%d" % (temporary, posix.getpid())
+        self._edition = "2021"
+
+    def version(self) -> str:
+        """The compiler's version, such as `1.95.0`.
+
+        Raises:
+            OSError: it cannot be started, or does not tell.
+        """
+        reader, writer = posix.pipe()
+        actions = [(posix.POSIX_SPAWN_DUP2, writer, 1)]
+        try:
+            pid = posix.posix_spawn(
+                self._path, [self._path, "--version"], self._environment(), file_actions=actions
+            )
+        finally:
+            posix.close(writer)
+        words = posix.read(reader, 4096).decode("utf-8", "replace").split()
+        posix.close(reader)
+        posix.waitpid(pid, 0)
+        if words[:1] != ["rustc"] or len(words) < 2:
+            raise OSError(0, "%s does not tell its version" % self._path)
+        numbers = words[1].split("-")[0].split(".")
+        if numbers[0] == "1" and int(numbers[1]) >= _NEWEST_EDITION[0]:
+            self._edition = _NEWEST_EDITION[1]
+        return words[1]
+
+    def source(self, code: str) -> "Source":
+        """The block as the compiler gets it."""
+        source: "Source" = self._sibling("rust_source").Source(code)
+        return source
+
+    def compile(self, code: str, label: str, *, release: bool, tell: bool) -> Result:
+        """Compile a block. Its program is there until `clear`; the result has it to `tell` it."""
+        source, messages = self.source(code), self._sibling("rust_messages")
+        crates = self._sibling("rust_source").manifest_crates(code)
+        if crates is not None:
+            return Result(source, [messages.manifest_refused(crates)], "")
+        self._make_folder()
+        code_file = self._put("code.rs", source.text.encode("utf-8", "surrogateescape"))
+        began_ns = posix.stat(code_file).st_ctime_ns
+        status = run(
+            self._path, self._command(release=release), self._environment(), self._actions()
+        )
+        text = self._get("messages", _MOST_MESSAGE_BYTES).decode("utf-8", "replace")
+        found = messages.read(text, source, label)
+        result = Result(source, found, messages.told(found))
+        if status != 0:
+            if not any(message.severity == "error" for message in found):
+                result.words = text or _ending(status)
+            return result
+        result.program = self._folder + "/program"
+        if tell:
+            self._fill(result, source.text, began_ns)
+        return result
+
+    def is_current(self, files: "list[str]") -> bool:
+        """Whether files, told by names and hashes in turn, still hold what they held."""
+        for name, digest in zip(files[::2], files[1::2]):
+            try:
+                if self._digest(name, None)[0] != digest:
+                    return False
+            except OSError:
+                return False
+        return True
+
+    def copied(self, kept: str) -> str:
+        """A program that was kept, where it may be executed."""
+        self._make_folder()
+        program = self._folder + "/program"
+        reader = posix.open(kept, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            writer = posix.open(program, _ANEW, 0o700)
+            try:
+                while True:
+                    data = posix.read(reader, _CHUNK)
+                    if not data:
+                        return program
+                    while data:
+                        data = data[posix.write(writer, data) :]
+            finally:
+                posix.close(writer)
+        finally:
+            posix.close(reader)
+
+    def clear(self) -> None:
+        """Remove what a block left in the compiler's folder; its program may still be running."""
+        for name in ("program", "code.rs", "messages", "files"):
+            try:
+                posix.unlink("%s/%s" % (self._folder, name))
+            except OSError:
+                pass
+
+    def _command(self, *, release: bool) -> "list[str]":
+        return [
+            self._path,
+            "-",
+            "--crate-name=code",
+            "--crate-type=bin",
+            "--edition=" + self._edition,
+            "--error-format=json",
+            "-Cstrip=debuginfo",
+            "--out-dir=" + self._folder,
+            "--emit=dep-info=%s/files,link=%s/program" % (self._folder, self._folder),
+            *(["-O"] if release else []),
+        ]
+
+    def _environment(self) -> "dict[bytes, bytes]":
+        """Of the environment, what a linker needs: nothing that the request has set."""
+        kept = (b"PATH", b"HOME", b"TMPDIR", b"LANG")
+        found = {name: posix.environ[name] for name in kept if name in posix.environ}
+        # Code that comes on stdin has a name so, and with it a folder for what it includes.
+        found[b"UNSTABLE_RUSTDOC_TEST_PATH"] = b"code.rs"
+        found[b"UNSTABLE_RUSTDOC_TEST_LINE"] = b"0"
+        return found
+
+    def _actions(self) -> "list[tuple[typing.Any, ...]]":
+        opened = posix.POSIX_SPAWN_OPEN
+        return [
+            (opened, 0, self._folder + "/code.rs", posix.O_RDONLY, 0),
+            (opened, 2, self._folder + "/messages", _ANEW & ~posix.O_CLOEXEC, 0o600),
+            (posix.POSIX_SPAWN_DUP2, 2, 1),
+        ]
+
+    def _fill(self, result: Result, text: str, began_ns: int) -> None:
+        """Put into the result what it takes to use the program again, if it may be."""
+        names = _listed(self._get("files", _CHUNK).decode("utf-8", "surrogateescape"))
+        program = self._folder + "/program"
+        if len(names) > _MOST_FILES or posix.stat(program).st_size > _MOST_BINARY_BYTES:
+            return
+        if any(mark in text.encode("utf-8", "surrogateescape") for mark in _UNTOLD):
+            # They may include files that the compiler does not list.
+            return
+        files: "list[str]" = []
+        for name in names:
+            try:
+                digest, settled = self._digest(name, began_ns)
+            except OSError:
+                return
+            if not settled:
+                return
+            files += [name, digest]
+        result.files = files
+        result.binary = self._get("program", _MOST_BINARY_BYTES)
+
+    def _digest(self, name: str, began_ns: "int | None") -> "tuple[str, bool]":
+        """A file's SHA-256, and whether it is surely what it was at a time."""
+        hashing = self._sibling("hashlib").sha256()
+        fd = posix.open(name, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        try:
+            held, size = b".", 0
+            while held:
+                held = posix.read(fd, _CHUNK)
+                size += len(held)
+                if any(mark in held for mark in _UNTOLD):
+                    began_ns = 0
+                hashing.update(held)
+            status = posix.fstat(fd)
+        finally:
+            posix.close(fd)
+        # A file of the system's own, made up as it is read, has no size.
+        settled = status.st_size == size and (
+            began_ns is None or status.st_ctime_ns < began_ns - _SETTLED_NS
+        )
+        return hashing.hexdigest(), settled
+
+    def _make_folder(self) -> None:
+        try:
+            posix.mkdir(self._folder, 0o700)
+        except FileExistsError:
+            self.clear()
+
+    def _put(self, name: str, data: bytes) -> str:
+        path = "%s/%s" % (self._folder, name)
+        fd = posix.open(path, _ANEW, 0o600)
+        try:
+            while data:
+                data = data[posix.write(fd, data) :]
+        finally:
+            posix.close(fd)
+        return path
+
+    def _get(self, name: str, most: int) -> bytes:
+        fd = posix.open("%s/%s" % (self._folder, name), posix.O_RDONLY | posix.O_CLOEXEC)
+        parts, left = [], most
+        try:
+            while left > 0:
+                data = posix.read(fd, min(left, _CHUNK))
+                if not data:
+                    break
+                parts.append(data)
+                left -= len(data)
+        finally:
+            posix.close(fd)
+        return b"".join(parts)
+
+    def _sibling(self, name: str) -> "typing.Any":
+        """A module, imported when it is needed first."""
+        if name not in self._modules:
+            sys.path.insert(0, self._siblings)
+            try:
+                self._modules[name] = __import__(name)
+            finally:
+                sys.path.remove(self._siblings)
+        return self._modules[name]
+
+
+_ANEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
+
+
+def run(
+    path: str,
+    argv: "list[str]",
+    environment: "dict[bytes, bytes]",
+    actions: "typing.Sequence[tuple[typing.Any, ...]]" = (),
+) -> int:
+    """Run a program to its end; how it ended, as `waitpid` tells it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    # What the kernel ignores or catches, its programs do not.
+    defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
+    pid = posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
+    return posix.waitpid(pid, 0)[1]
+
+
+def _listed(text: str) -> "list[str]":
+    """The files that a list of dependencies names: the lines with nothing behind the colon."""
+    lines = [line for line in text.split("\n") if line.endswith(":") and line[0] != "#"]
+    return [line[:-1].replace("\\ ", " ") for line in lines]
+
+
+def _ending(status: int) -> str:
+    if posix.WIFSIGNALED(status):
+        return "the compiler was ended by signal %d" % posix.WTERMSIG(status)
+    return "the compiler ended with exit status %d" % posix.WEXITSTATUS(status)

@@ -1,0 +1,117 @@
+"""What the compiler says, with the block's own lines and columns."""
+
+import json
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+
+    from kowalski.execution.kernels.rust_source import Source
+
+FILE = "code.rs"
+"""What the compiler and the program's panics call the block."""
+
+_MOST_MESSAGES = 50
+_MOST_CHARACTERS = 50000
+_SUMMARY = re.compile(
+    r"aborting due to|\d+ warnings? emitted|Some errors have|For more information"
+)
+_PLACE = re.compile(r"^( *(?:-->|:::) )code\.rs:(\d+):(\d+)$")
+_NUMBERED = re.compile(r"^ *(\d+) [|] ")
+
+
+class Message:
+    """One error or warning. `line` and `column` are None where it is about no place."""
+
+    def __init__(self, raw: "dict[str, typing.Any]", source: "Source", label: str) -> None:
+        self.severity = "warning" if raw["level"] == "warning" else "error"
+        code = (raw.get("code") or {}).get("code")
+        self.type = code or ("CompileError" if self.severity == "error" else "warning")
+        self.line: "int | None" = None
+        self.column: "int | None" = None
+        self.message = str(raw["message"])
+        for span in raw.get("spans", ()):
+            if span["is_primary"]:
+                label_there = span.get("label") or ""
+                if self.severity == "error" and label_there not in self.message:
+                    self.message += ": " + label_there
+                while span is not None and span["file_name"] != FILE:
+                    span = (span.get("expansion") or {}).get("span")
+                if span is not None:
+                    self.line = span["line_start"]
+                    self.column = source.column(span["line_start"], span["column_start"])
+                break
+        self.rendered = rendered(raw.get("rendered") or "", source, label)
+
+    def fields(self) -> "tuple[str, ...]":
+        """As a frame tells it."""
+        line, column = self.line, self.column
+        return self.severity, self.type, self.message, str(line or ""), str(column or "")
+
+
+def read(text: str, source: "Source", label: str) -> "list[Message]":
+    """The messages in the compiler's JSON lines, errors first. What is about no line is left out
+    if it only counts the others, and so are warnings of what the kernel added."""
+    found = []
+    for line in text.split("\n"):
+        try:
+            raw = json.loads(line) if line.startswith("{") else None
+        except ValueError:
+            # Cut off where the compiler was ended.
+            raw = None
+        if raw is None or "message" not in raw or raw.get("level") not in ("error", "warning"):
+            continue
+        if _SUMMARY.match(raw["message"]):
+            continue
+        message = Message(raw, source, label)
+        if message.line is not None and message.line > source.lines:
+            if message.severity == "warning":
+                continue
+            message.line, message.column = source.lines, None
+        found.append(message)
+    found.sort(key=lambda message: message.severity)
+    return found[:_MOST_MESSAGES]
+
+
+def told(messages: "list[Message]") -> str:
+    """Messages in the compiler's own words."""
+    return "".join(message.rendered for message in messages)[:_MOST_CHARACTERS]
+
+
+def rendered(text: str, source: "Source", label: str) -> str:
+    """The compiler's drawing, without what the kernel added to a line."""
+    lines, head = [], source.head
+    moved = False
+    for line in text.split("\n"):
+        place, numbered = _PLACE.match(line), _NUMBERED.match(line)
+        if place is not None:
+            number = int(place.group(2))
+            column = source.column(number, int(place.group(3)))
+            line = "%s%s:%d:%d" % (place.group(1), label, number, column)
+        elif numbered is not None:
+            moved = bool(head) and int(numbered.group(1)) == source.line and head in line
+            if moved:
+                line = line.replace(head, "", 1)
+        elif moved:
+            line = re.sub(" {%d}" % len(head), "", line, count=1)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+class Refusal:
+    """What the kernel itself has against a block, as a message."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.severity, self.type, self.message = "error", kind, message
+        self.rendered = ""
+
+    def fields(self) -> "tuple[str, ...]":
+        """As a frame tells it."""
+        return self.severity, self.type, self.message, "1", "1"
+
+
+def manifest_refused(crates: "list[str]") -> Refusal:
+    """A block whose manifest asks for cargo."""
+    what = "crates (%s)" % ", ".join(crates) if crates else "what its manifest asks for"
+    return Refusal("CratesUnavailable", "this block needs cargo for %s" % what)

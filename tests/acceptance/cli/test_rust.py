@@ -1,0 +1,42 @@
+"""Rust on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from terminal.document import events_of, write_document
+
+if TYPE_CHECKING:
+    from terminal.shell import Shell
+
+
+def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell: Shell) -> None:
+    (shell.folder / "data.txt").write_text("beside")
+    write_document(
+        shell.folder,
+        'rust\nlet unused = 1;\nprintln!("{}", include_str!("data.txt"));',
+        'rust {release}\nprintln!("{}", cfg!(debug_assertions));',
+        'rs\nfn main() {\n    let x: i32 = "a";\n}',
+    )
+
+    done = shell.kowalski("run", "notes.md")
+    told = shell.kowalski("run", "notes.md", "--json")
+
+    assert "  beside\n" in done.stdout
+    assert "! warning: unused variable: `unused`\n" in done.stdout
+    assert "  false\n" in done.stdout
+    assert "E0308: mismatched types: expected `i32`, found `&str`\n" in done.stdout
+    assert "    at notes.md:14:18\n" in done.stdout
+    assert done.returncode == told.returncode == 1
+    first, _, last = events_of(told.stdout, "finished")
+    assert [said["type"] for said in json.loads(json.dumps(first["diagnostics"]))] == [
+        "unused_variables"
+    ]
+    assert last["error"]["line"] == 2  # type: ignore[index]
+
+    (shell.folder / "six.rs").write_text(
+        'fn main() { println!("{}", 6 * 7); std::process::exit(3) }'
+    )
+    done = shell.kowalski("exec", "six.rs", "--release")
+    assert (done.stdout, done.returncode) == ("42\n", 3)
