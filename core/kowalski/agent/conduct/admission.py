@@ -131,7 +131,7 @@ class Admission:
         decided = around.admitted.get(key)
         if decided is None:
             limits, notes = self.limits(request.limits)
-            program = language.program(interpreter)
+            program = language.program(interpreter, limits.memory_bytes)
             if workspace is not None:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
