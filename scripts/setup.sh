@@ -85,6 +85,9 @@ ensure_node() {
     ln -s "$(wheel_node)/bin/node" "$own_bin/node"
 }
 
+# On macOS a javac is always there: it asks to install one where there is no JDK.
+has_jdk() { has javac && { [ "$(uname -s)" != Darwin ] || /usr/libexec/java_home >/dev/null 2>&1; }; }
+
 ensure_clients() {
     local wheel
     # npm writes this file last.
@@ -111,6 +114,7 @@ base)
     ;;
 all)
     has ps || install "The tests look for processes with ps." procps
+    has_jdk || install "The tests run Java." default-jdk-headless
     sync
     ensure_node
     ensure_clients

@@ -29,7 +29,9 @@ Code = Annotated[
     AfterValidator(_without_nul),
     Field(max_length=8 * 1024 * 1024, description="The program."),
 ]
-Language = Annotated[str, Field(max_length=40, description="python, javascript (Node) or bash.")]
+Language = Annotated[
+    str, Field(max_length=40, description="python, javascript (Node), bash or java.")
+]
 SessionId = Annotated[
     str,
     Field(

@@ -173,8 +173,8 @@ def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
 
     assert "  still\n" in done.stdout
     assert (
-        "2 blocks did not run: line 3 (`pyhton` is none of the languages python, javascript, bash)"
-        ", line 7 (rust cannot be run yet)\n"
+        "2 blocks did not run: line 3 (`pyhton` is none of the languages python, javascript, bash, "
+        "java), line 7 (rust cannot be run yet)\n"
     ) in done.stdout
     assert done.returncode == 0
     (summary,) = events_of(told.stdout, "summary")
@@ -182,7 +182,7 @@ def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
         {
             "index": 1,
             "start_line": 3,
-            "reason": "`pyhton` is none of the languages python, javascript, bash",
+            "reason": "`pyhton` is none of the languages python, javascript, bash, java",
         },
         {"index": 2, "start_line": 7, "reason": "rust cannot be run yet"},
     ]

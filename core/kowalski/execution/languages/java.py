@@ -151,7 +151,7 @@ def _made(home: Path) -> Path:
     status = (home / "lib" / "modules").stat()
     kind = f"{home} {status.st_size} {status.st_mtime_ns} {_STARTING}".encode()
     name = hashlib.sha256(kind + _sources()).hexdigest()[:16]
-    # The caches of all programs may have been put elsewhere; else what is Kowalski's stays together.
+    # Who keeps all caches in one place means this one too; else Kowalski's things stay together.
     own = None if os.environ.get("XDG_CACHE_HOME") else override()
     folder = (own / "cache" if own else xdg_folder("XDG_CACHE_HOME", ".cache")) / "java" / name
     make_folder(folder, LanguageUnavailable)
