@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ import pytest
 
 from kowalski.engine import Engine
 from kowalski.errors import RightsDenied
-from kowalski.model.event import Output
+from kowalski.model.event import HostCall, Output
 from kowalski.model.run import Limits, RunRequest, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from kowalski.model.event import RunResult
 
@@ -156,6 +158,35 @@ async def test_a_main_is_called_in_a_session_too(engine: Engine) -> None:
     code = "package apart; class Own { public static void main(String[] a) { System.exit(4); } }"
     result = await _in_session(engine, code)
     assert (result.exit_code, result.session_alive) == (4, True)
+
+
+async def test_a_program_reads_inputs_and_asks_its_caller(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text('of "inputs"')
+    code = """var answer = (Map<?, ?>) ask(List.of(1, 2.5, "ü"), Map.of("data", data));
+System.out.println(answer.get("told") + " " + answer.get("whole"));
+ask("refused");
+"""
+    request = RunRequest(
+        language="java",
+        code=code,
+        session=_SESSION,
+        host_functions=("ask",),
+        inputs={"data": await engine.put_blob(tmp_path / "data")},
+    )
+    asked = []
+    async with engine.start(request) as run:
+        async for event in run.events():
+            if isinstance(event, HostCall):
+                asked.append(json.loads(event.arguments))
+                if asked[-1] == ["refused"]:
+                    await run.refuse(event.call_id, "not now")
+                else:
+                    await run.answer(event.call_id, {"told": ["a\n", None], "whole": 7})
+        result = await run.result()
+    assert asked == [[[1, 2.5, "ü"], {"data": 'of "inputs"'}], ["refused"]]
+    assert result.stdout == "[a\n, null] 7\n"
+    assert result.error is not None
+    assert (result.error.message, result.error.line) == ("ask: not now", 3)
 
 
 async def test_threads_that_die_say_why(engine: Engine) -> None:

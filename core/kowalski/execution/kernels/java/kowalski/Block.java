@@ -19,8 +19,7 @@ final class Block {
 
     private static final Pattern MAIN = Pattern.compile("(\\bstatic\\s+)?\\bvoid\\s+main\\s*\\(([^)]*)\\)");
     private static final Pattern TYPE = Pattern.compile("\\b(?:class|interface|enum|record)\\s+(\\w+)");
-    private static final Pattern PACKAGE = Pattern.compile(
-        "(?:\\s|//[^\\n]*\\n|/\\*(?s:.*?)\\*/)*package\\s+[\\w.]+\\s*;.*", Pattern.DOTALL);
+    private static final Pattern PACKAGE = Pattern.compile("package\\s+[\\w.]+\\s*;");
 
     final String label;
     final String code;
@@ -36,7 +35,7 @@ final class Block {
 
     /** Whether its types belong to a package, as in a file. */
     boolean isPackaged() {
-        return PACKAGE.matcher(code).matches();
+        return PACKAGE.matcher(Kinds.bare(code)).lookingAt();
     }
 
     /** Whether it is a whole program: types, one of which has a `main`, and nothing else. */

@@ -1,6 +1,8 @@
 package kowalski;
 
 import java.io.IOException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import sun.misc.Signal;
 
 /** The Java kernel: executes blocks one after the other, in one process that remembers. */
@@ -24,6 +26,7 @@ public final class Kernel {
     public static void main(String[] arguments) throws Exception {
         Kernel kernel = new Kernel(new Channel());
         Signal.handle(new Signal("INT"), signal -> kernel.interrupt());
+        Host.reach(kernel.channel);
         kernel.warm();
         if (arguments.length > 0) System.exit(0);
         kernel.channel.send("hello", System.getProperty("java.version"));
@@ -41,19 +44,30 @@ public final class Kernel {
         }
     }
 
-    private void serve() throws IOException, InterruptedException {
+    /** Hear the agent; what takes time is done elsewhere, so that answers are heard meanwhile. */
+    private void serve() throws IOException {
+        ExecutorService work = Executors.newSingleThreadExecutor();
         boolean last = false;
         for (Channel.Frame frame = channel.receive(); frame != null; frame = channel.receive()) {
-            if (frame.kind().equals("last")) last = true;
-            else if (frame.kind().equals("variables")) channel.send("variables", repl.variables());
-            else if (frame.kind().equals("run")) {
-                run(frame, last);
-                last = false;
+            Channel.Frame heard = frame;
+            boolean alone = last;
+            last = frame.kind().equals("last");
+            if (frame.kind().equals("answer")) {
+                Host.answer(frame.field(0), frame.field(1), frame.field(2));
+            } else if (frame.kind().equals("variables")) {
+                work.submit(() -> variables());
+            } else if (frame.kind().equals("run")) {
+                work.submit(() -> run(heard, alone));
             }
         }
     }
 
-    private void run(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
+    private Void variables() throws IOException {
+        channel.send("variables", repl.variables());
+        return null;
+    }
+
+    private Void run(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
         Streams.refresh();
         Exits.expect(last);
         interrupted = false;
@@ -61,7 +75,8 @@ public final class Kernel {
         int code = 0;
         try {
             Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
-            String value = execute(block, last);
+            // A class of a program's own would not see what is given.
+            String value = execute(block, !furnish(frame) && last);
             if (last) Turn.awaitOthers();
             if (value != null && Exits.code() == null) channel.send("value", value);
         } catch (Failure failure) {
@@ -83,6 +98,15 @@ public final class Kernel {
         }
         Streams.flush();
         channel.send("done", String.valueOf(code));
+        return null;
+    }
+
+    /** Give the program what its caller offers; whether there is anything. */
+    private boolean furnish(Channel.Frame frame) {
+        String functions = frame.field(2);
+        if (!functions.isEmpty()) for (String name : functions.split(" ")) repl.offer(name);
+        for (int i = 3; i + 1 < frame.fields().size(); i += 2) repl.give(frame.field(i), frame.field(i + 1));
+        return !functions.isEmpty() || frame.fields().size() > 3;
     }
 
     private String execute(Block block, boolean last) throws Failure {

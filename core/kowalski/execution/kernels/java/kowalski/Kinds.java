@@ -1,5 +1,6 @@
 package kowalski;
 
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import jdk.jshell.Snippet.Kind;
 
@@ -23,12 +24,17 @@ final class Kinds {
 
     private Kinds() {}
 
+    /** What comes after blanks and comments. */
+    static String bare(String code) {
+        Matcher blank = COMMENT.matcher(code);
+        int start = 0;
+        while (blank.region(start, code.length()).lookingAt()) start = blank.end();
+        return code.substring(start);
+    }
+
     /** Its kind; calls that were written as statements are ones. */
     static Kind of(String piece) {
-        String code = piece;
-        for (var comment = COMMENT.matcher(code); comment.lookingAt(); comment = COMMENT.matcher(code)) {
-            code = code.substring(comment.end());
-        }
+        String code = bare(piece);
         if (IMPORT.matcher(code).lookingAt()) return Kind.IMPORT;
         if (TYPE.matcher(code).lookingAt()) return Kind.TYPE_DECL;
         if (STATEMENT.matcher(code).lookingAt()) return Kind.STATEMENT;

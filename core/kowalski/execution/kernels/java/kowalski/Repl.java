@@ -2,9 +2,11 @@ package kowalski;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,10 +28,13 @@ import jdk.jshell.VarSnippet;
 /** The JDK's own shell: what a block declares is there for the next one. */
 final class Repl {
 
+    private static final int MOST_CHARACTERS = 100_000;
+
     /** Where a part came from, for the lines that the shell tells of its snippets. */
     private record Source(Block block, Block.Part part) {}
 
     private final JShell shell;
+    private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
     private final Map<String, Source> sources = new HashMap<>();
 
@@ -65,7 +70,21 @@ final class Repl {
         }
         if (over.getAsBoolean()) return null;
         for (Snippet snippet : incomplete) check(snippet);
-        return value == null || value.isEmpty() ? null : value;
+        if (value == null || value.isEmpty()) return null;
+        return value.length() > MOST_CHARACTERS ? value.substring(0, MOST_CHARACTERS) : value;
+    }
+
+    /** Give the program a function of its caller's; it stays. */
+    void offer(String name) {
+        if (!offered.add(name)) return;
+        shell.eval("Object " + name + "(Object... given) throws Exception { return kowalski.Host.call(\""
+            + name + "\", given); }");
+    }
+
+    /** Give the program a text that lies at a path. */
+    void give(String name, String path) {
+        shell.eval("String " + name + " = java.nio.file.Files.readString(java.nio.file.Path.of(\""
+            + path.replace("\\", "\\\\").replace("\"", "\\\"") + "\"));");
     }
 
     /** Run code of the kernel's own on behalf of a block. */
@@ -88,7 +107,7 @@ final class Repl {
         List<String> found = new ArrayList<>();
         shell.variables().filter(v -> !v.name().startsWith("$")).forEach(v -> found.add(
             Json.described(v.name(), v.typeName(), valueOf(v))));
-        shell.methods().forEach(m -> found.add(
+        shell.methods().filter(m -> !offered.contains(m.name())).forEach(m -> found.add(
             Json.described(m.name(), "method", m.name() + "(" + m.parameterTypes() + ")")));
         shell.types().forEach(t -> found.add(Json.described(t.name(), "type", firstLine(t.source()))));
         return found.stream().limit(200).collect(Collectors.joining(",", "[", "]"));

@@ -26,6 +26,7 @@ final class Trace {
         if (type.equals("java.lang.OutOfMemoryError")) message += limit();
         List<StackTraceElement> frames = new ArrayList<>();
         for (StackTraceElement frame : stack) {
+            if (isOurs(frame) && frames.isEmpty()) continue;
             if (isOurs(frame)) break;
             StackTraceElement place = located.apply(frame);
             if (place != null) frames.add(place);
