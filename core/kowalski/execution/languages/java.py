@@ -45,7 +45,7 @@ _STARTING: Final = (
     "-Dfile.encoding=UTF-8",
     "-Djava.awt.headless=true",
 )
-_WHERE: Final = (
+_INSTALLED: Final = (
     "/usr/lib/jvm/*",
     "/opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
     "/usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home",
@@ -59,6 +59,10 @@ class Java:
     name = "java"
     keeps_state = True
 
+    def __init__(self, installed: tuple[str, ...] = _INSTALLED) -> None:
+        """`installed` are patterns of where the system keeps its JDKs."""
+        self._installed = installed
+
     def locate(self, toolchain: Toolchain, workspace: str | None) -> Interpreter:
         """The JDK of the first `javac` on PATH, SDKMAN's, or the newest where systems keep them.
 
@@ -66,7 +70,7 @@ class Java:
             LanguageUnavailable: none of them works.
         """
         problems: list[str] = []
-        for javac, source in _candidates(toolchain, workspace):
+        for javac, source in _candidates(toolchain, workspace, self._installed):
             found = _examined(javac, source, problems)
             if found is not None:
                 return found
@@ -104,13 +108,15 @@ class Java:
         return error
 
 
-def _candidates(toolchain: Toolchain, workspace: str | None) -> Iterator[tuple[Path, str]]:
+def _candidates(
+    toolchain: Toolchain, workspace: str | None, patterns: tuple[str, ...]
+) -> Iterator[tuple[Path, str]]:
     for path in on_path(("javac",), toolchain.path, workspace):
         yield path, "PATH"
     home = os.environ.get("HOME", "/nonexistent")
     current = os.environ.get("SDKMAN_DIR", f"{home}/.sdkman") + "/candidates/java/current"
     yield Path(current, "bin", "javac"), "SDKMAN"
-    installed = (folder for pattern in _WHERE for folder in Path("/").glob(pattern[1:]))
+    installed = (folder for pattern in patterns for folder in Path("/").glob(pattern[1:]))
     for folder in sorted(installed, key=_major, reverse=True):
         yield folder / "bin" / "javac", "the system's JDKs"
 
