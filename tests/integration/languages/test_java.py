@@ -311,6 +311,18 @@ async def test_nothing_in_a_folder_changes_what_is_compiled_or_run(
     assert "intruded" not in result.stdout
 
 
+async def test_no_code_changes_the_kernel_that_later_code_gets(engine: Engine) -> None:
+    code = """var kernel = Path.of(System.getProperty("java.class.path"));
+Files.writeString(kernel, "mine");
+"""
+    result = await _in_session(engine, code)
+    assert result.error is not None
+    assert result.error.type.startswith("java.nio.file.")
+    result = await _in_session(engine, 'Files.createFile(kernel.resolveSibling("ready2"));')
+    assert result.error is not None
+    assert result.error.type.startswith("java.nio.file.")
+
+
 @pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"])
 async def test_no_request_tells_the_jvm_how_to_start(
     engine: Engine, hostile: Workspace, name: str

@@ -49,6 +49,7 @@ public final class Turn {
     static Object call(Method method, Object target, Object... arguments) throws Throwable {
         Turn turn = new Turn(method, arguments);
         Group group = new Group();
+        groups.removeIf(earlier -> earlier.activeCount() == 0);
         groups.add(group);
         Thread thread = new Thread(group, () -> turn.run(target), "main");
         thread.setContextClassLoader(method.getDeclaringClass().getClassLoader());
