@@ -98,21 +98,21 @@ class Bench:
             BaselineUnavailableError: Kowalski's sandbox is not one of this system's.
         """
         command = (self.interpreters[language], *COLD_FLAGS[language], COMPLAINING[language])
-        return await self.caged(language, command)
+        return await self.caged(request(language), f"caged-{language}", command)
 
-    async def caged(self, language: str, command: Sequence[str]) -> CagedProcess:
-        """A command that writes a 1 to its standard error, in the sandbox that Kowalski uses.
+    async def caged(self, wanted: RunRequest, name: str, command: Sequence[str]) -> CagedProcess:
+        """A command that complains of a 1, in the sandbox that Kowalski uses for `wanted`.
 
         Raises:
             BaselineUnavailableError: Kowalski's sandbox is not one of this system's.
         """
+        account = self.account(name)
         name = (await self.engine.devices())[0].sandbox_mechanism
         found = [candidate for candidate in candidates() if candidate.mechanism == name]
         if not found:
             raise BaselineUnavailableError(f"this device's sandbox is {name}")
         admission = Admission(load(), Places.find(), sys.executable)
-        admitted = await admission.admit(request(language))
-        account = self.account(f"caged-{language}")
+        admitted = await admission.admit(wanted)
         process = CagedProcess(found[0].make(), admitted.spec, command, account, expects="1\n")
         self.accounts.push_async_callback(process.close)
         await process.open()
@@ -120,7 +120,10 @@ class Bench:
 
     def contestant(self, name: str, language: str, session: str | None = None) -> Contestant:
         """Kowalski printing a 1 through the engine, in a session or in a fresh sandbox."""
-        wanted = request(language, session)
+        return self.runs_of(name, request(language, session))
+
+    def runs_of(self, name: str, wanted: RunRequest) -> Contestant:
+        """Kowalski running a program that prints a 1."""
 
         async def call() -> None:
             printed_one(await self.engine.run(wanted))
@@ -177,7 +180,7 @@ async def open_bench(*, quick: bool) -> AsyncIterator[Bench]:
         problems: dict[str, str] = {}
         for language in (*PRINTING, *COMPILED):
             try:
-                interpreters[language] = await interpreter(engine, language)
+                interpreters[language] = await interpreter(engine, request(language))
             except (LanguageUnavailable, UnsupportedLanguage) as problem:
                 problems[language] = problem.user_message
         yield Bench(
@@ -203,10 +206,10 @@ def prefer_plain_python(folder: Path) -> None:
     os.environ["VIRTUAL_ENV"] = str(folder)
 
 
-async def interpreter(engine: Engine, language: str) -> str:
-    """The path of the interpreter with which the engine runs a language."""
-    async with engine.start(request(language)) as run:
+async def interpreter(engine: Engine, wanted: RunRequest) -> str:
+    """The path of the interpreter with which the engine runs a program."""
+    async with engine.start(wanted) as run:
         async for event in run.events():
             if isinstance(event, Started):
                 return event.interpreter
-    raise RuntimeError(f"a run of {language} never started")
+    raise RuntimeError(f"a run of {wanted.language} never started")

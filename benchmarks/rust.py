@@ -42,7 +42,7 @@ async def measure(bench: Bench) -> Outcome:
             Contestant("kowalski: for the first time", anew, (bench.agent,)),
             cold_contestant(
                 "rustc and its program in the same sandbox",
-                await bench.caged("rust", command),
+                await bench.caged(unchanged, "caged-rust", command),
             ),
         ],
         bench.rounds(50),

@@ -17,6 +17,8 @@ from benchmarks.series import Series
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kowalski.model.run import RunRequest
+
 RUNS = 200
 
 
@@ -30,6 +32,7 @@ class Runner:
     name: str
     batch: Callable[[int, int], Awaitable[list[float]]]
     account: Account
+    runs: int = RUNS
     times_ms: list[float] = field(default_factory=list)
     wall_ms: float = 0.0
     cpu_ms: float = 0.0
@@ -37,7 +40,7 @@ class Runner:
     async def measure(self, at_once: int) -> None:
         """One batch; the work that it leaves behind is waited for, and counted."""
         spent, own, began = self.account.spent_ms(), time.process_time(), time.perf_counter()
-        self.times_ms += await self.batch(RUNS, at_once)
+        self.times_ms += await self.batch(self.runs, at_once)
         self.wall_ms += (time.perf_counter() - began) * 1000
         self.cpu_ms += (time.process_time() - own) * 1000
         await settle(self.account)
@@ -82,9 +85,13 @@ async def measure(bench: Bench) -> Outcome:
 
 async def fresh_batch(bench: Bench, runs: int, at_once: int) -> list[float]:
     """Fresh runs through the engine."""
+    return await batch_of(bench, request("python"), runs, at_once)
+
+
+async def batch_of(bench: Bench, wanted: RunRequest, runs: int, at_once: int) -> list[float]:
+    """Runs of one program that prints a 1, through the engine."""
     times: list[float] = []
     left = runs
-    wanted = request("python")
 
     async def worker() -> None:
         nonlocal left

@@ -85,6 +85,9 @@ ensure_node() {
     ln -s "$(wheel_node)/bin/node" "$own_bin/node"
 }
 
+# On macOS a javac is always there: it asks to install one where there is no JDK.
+has_jdk() { has javac && { [ "$(uname -s)" != Darwin ] || /usr/libexec/java_home >/dev/null 2>&1; }; }
+
 ensure_clients() {
     local wheel
     # npm writes this file last.
@@ -117,6 +120,7 @@ all)
         { has zsh && has fish; } || install "The tests press TAB in every shell." zsh fish
     fi
     rust_works || install "The tests compile Rust." rustc gcc libc6-dev
+    has_jdk || install "The tests run Java." default-jdk-headless
     sync
     ensure_node
     ensure_clients

@@ -30,7 +30,7 @@ Code = Annotated[
     Field(max_length=8 * 1024 * 1024, description="The program."),
 ]
 Language = Annotated[
-    str, Field(max_length=40, description="python, javascript (Node), bash or rust.")
+    str, Field(max_length=40, description="python, javascript (Node), bash, java or rust.")
 ]
 SessionId = Annotated[
     str,

@@ -15,7 +15,7 @@ def instructions(scope: Scope) -> str:
     """Short, and true of this scope."""
     return " ".join(
         (
-            "Runs Python, JavaScript (Node), Bash and Rust in a sandbox on this computer.",
+            "Runs Python, JavaScript (Node), Bash, Java and Rust in a sandbox on this computer.",
             "A session_id keeps state between calls (Rust: only files); its languages share files.",
             "It is lost if `fresh` is true: the session is new, had ended, or was killed.",
             _folder(scope),

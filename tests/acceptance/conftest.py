@@ -22,5 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KOWALSKI_")}
     user = tmp_path_factory.mktemp("user")
     env = {**kept, "HOME": str(user), "KOWALSKI_HOME": str(user / "kowalski")}
+    # The kernels that are made for a JDK take seconds; they are the same for all of these users.
+    env["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp().parent / "kowalski-caches")
     yield env
     subprocess.run([KOWALSKI, "agent", "stop"], env=env, check=True, capture_output=True)

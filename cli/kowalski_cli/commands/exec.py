@@ -32,6 +32,7 @@ _BY_SUFFIX: Final = {
     ".js": "javascript",
     ".mjs": "javascript",
     ".cjs": "javascript",
+    ".java": "java",
     ".sh": "bash",
     ".bash": "bash",
     ".rs": "rust",

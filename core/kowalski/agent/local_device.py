@@ -95,7 +95,8 @@ class LocalDevice:
         version, problem = None, None
         try:
             with anyio.fail_after(_PATIENCE_S):
-                kernel = await workbench.kernel(name, "main", language.program(interpreter))
+                program = language.program(interpreter, workbench.sandbox.spec.limits.memory_bytes)
+                kernel = await workbench.kernel(name, "main", program)
                 await kernel.ready.wait()
             version = kernel.version or None
             if version is None:

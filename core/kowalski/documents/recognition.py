@@ -9,7 +9,7 @@ from kowalski.documents.info import read_info
 from kowalski.documents.option_lines import read_option_lines
 from kowalski.documents.transcript import commands
 from kowalski.model.block import BlockAttributes, CodeBlock, Diagnostic
-from kowalski.model.language import LANGUAGES, NOT_YET_RUN, TRANSCRIPTS, canonical
+from kowalski.model.language import LANGUAGES, TRANSCRIPTS, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kowalski.documents.scan import Found
 
 _PLAIN: Final = BlockAttributes()
-_RUN: Final = tuple(language for language in LANGUAGES if language not in NOT_YET_RUN)
 
 
 def recognise(index: int, found: Found, lines: Sequence[str]) -> tuple[CodeBlock, list[Diagnostic]]:
@@ -50,8 +49,6 @@ def recognise(index: int, found: Found, lines: Sequence[str]) -> tuple[CodeBlock
                 code = typed or ""
                 indent = indent_at(lines, found.first_line, code)
             problem = next((fault.message for fault in said if fault.severity == "error"), None)
-            if problem is None and language in NOT_YET_RUN:
-                problem = f"{language} cannot be run yet"
     block = CodeBlock(
         index=index,
         kind=found.kind,
@@ -88,7 +85,7 @@ def _no_language(info: Info) -> str:
         return info.fault[0] if info.fault else "it names no language"
     shown = word if len(word) <= 40 else f"{word[:39]}…"
     looks = "" if word.isascii() else ", which holds characters that only look like it"
-    return f"`{shown}`{looks} is none of the languages {', '.join(_RUN)}"
+    return f"`{shown}`{looks} is none of the languages {', '.join(LANGUAGES)}"
 
 
 def indent_at(lines: Sequence[str], number: int, code: str) -> int:

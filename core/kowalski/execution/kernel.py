@@ -141,7 +141,7 @@ class Kernel:
         try:
             await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
             places = [part for pair in (inputs or {}).items() for part in pair]
-            if last and self.language == "python":
+            if last and self.language in ("python", "java"):
                 # Blocks of the others always end as programs do; it would cost them milliseconds.
                 await self._send("last")
             if build is not None:

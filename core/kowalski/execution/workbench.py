@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski.execution.kernel import Kernel
+from kowalski.execution.preparing import prepare
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -23,8 +24,9 @@ class Workbench:
     `cpu_s` is the processor time that was used inside when it was last measured.
     """
 
-    def __init__(self, sandbox: Sandbox, tasks: TaskGroup) -> None:
+    def __init__(self, mechanism: Mechanism, sandbox: Sandbox, tasks: TaskGroup) -> None:
         self.sandbox = sandbox
+        self._mechanism = mechanism
         self._tasks = tasks
         self._kernels: dict[tuple[str, str], Kernel] = {}
         self._spawning = anyio.Lock(fast_acquire=True)
@@ -39,7 +41,7 @@ class Workbench:
         Raises:
             SandboxUnavailable: the mechanism does not work with this specification.
         """
-        return cls(await mechanism.open(spec), tasks)
+        return cls(mechanism, await mechanism.open(spec), tasks)
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -50,12 +52,18 @@ class Workbench:
         """The kernel of this language and name, started if it does not live; a new one for None.
 
         It may not have said hello yet; `Kernel.run` waits for that.
+
+        Raises:
+            LanguageUnavailable: it cannot be started, or what it needs cannot be made.
+            SandboxUnavailable: the sandbox has ended.
         """
         if name is not None and (known := self._kernels.get((language, name))) and known.alive:
             return known
         async with self._spawning:
             if name is not None and (known := self._kernels.get((language, name))) and known.alive:
                 return known
+            if program.needs is not None:
+                await prepare(program.needs, self._mechanism, self.sandbox.spec)
             process = await self.sandbox.spawn(program)
             kernel = Kernel(self.sandbox, process, language, name)
             key = name if name is not None else f"#{id(kernel)}"

@@ -31,9 +31,6 @@ ALIASES: Final[dict[str, str]] = {
 LANGUAGES: Final[tuple[str, ...]] = ("python", "javascript", "bash", "java", "rust")
 """The canonical names of the languages that Kowalski knows."""
 
-NOT_YET_RUN: Final[frozenset[str]] = frozenset({"java"})
-"""Those of them that no device can run yet."""
-
 DATA: Final[frozenset[str]] = frozenset(
     {
         "text",

@@ -32,6 +32,18 @@ def test_it_shows_the_value_on_a_line_of_its_own(shell: Shell) -> None:
     assert done.stdout == "x\n42\n"
 
 
+def test_java_is_compiled_and_run(shell: Shell) -> None:
+    program = "class Hi { public static void main(String[] a) { System.out.println(6 * 7); } }"
+    (shell.folder / "Hi.java").write_text(program)
+
+    done = shell.kowalski("exec", "Hi.java")
+    wrong = shell.kowalski("exec", "-l", "java", "-c", "int x = 1;\n  int y = absent;")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("42\n", "", 0)
+    assert wrong.returncode == 1
+    assert "2:11: error: cannot find symbol" in wrong.stderr
+
+
 @pytest.mark.parametrize("code", [0, 3, 255])
 def test_its_exit_code_is_the_programs(shell: Shell, code: int) -> None:
     done = shell.kowalski("exec", "-l", "python", "-c", f"raise SystemExit({code})")

@@ -161,7 +161,7 @@ def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
     write_document(
         shell.folder,
         "pyhton\nprint('never')",
-        "java\nclass Main {}",
+        "cobol\nSTOP RUN.",
         "\nno code at all",
         'json\n{"shown": true}',
         "{.text}\nshown",
@@ -174,7 +174,8 @@ def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
     assert "  still\n" in done.stdout
     assert (
         "2 blocks did not run: line 3 (`pyhton` is none of the languages python, javascript, bash, "
-        "rust), line 7 (java cannot be run yet)\n"
+        "java, rust), line 7 (`cobol` is none of the languages python, javascript, bash, java, "
+        "rust)\n"
     ) in done.stdout
     assert done.returncode == 0
     (summary,) = events_of(told.stdout, "summary")
@@ -182,7 +183,11 @@ def test_blocks_that_cannot_run_are_passed_over_and_named(shell: Shell) -> None:
         {
             "index": 1,
             "start_line": 3,
-            "reason": "`pyhton` is none of the languages python, javascript, bash, rust",
+            "reason": "`pyhton` is none of the languages python, javascript, bash, java, rust",
         },
-        {"index": 2, "start_line": 7, "reason": "java cannot be run yet"},
+        {
+            "index": 2,
+            "start_line": 7,
+            "reason": "`cobol` is none of the languages python, javascript, bash, java, rust",
+        },
     ]

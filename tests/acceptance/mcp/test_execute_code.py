@@ -47,6 +47,7 @@ async def test_the_text_tells_all_that_the_structure_tells(client: Client) -> No
         ("python", "x = 41", "print(x + 1)"),
         ("javascript", "let x = 41", "console.log(x + 1)"),
         ("bash", "x=41", "echo $((x + 1))"),
+        ("java", "int x = 41;", "System.out.println(x + 1);"),
     ],
 )
 async def test_a_session_remembers(

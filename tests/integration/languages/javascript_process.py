@@ -72,7 +72,7 @@ class KernelProcess:
         far = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in inside]
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(far)]
         interpreter = Interpreter("javascript", self.node, (), "PATH")
-        program = JavaScript().program(interpreter).argv
+        program = JavaScript().program(interpreter, 2**30).argv
         # posix_spawn cannot change the folder.
         argv = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder), *program]
         env = {

@@ -137,7 +137,7 @@ def test_what_is_run_is_the_real_program_and_its_folder_is_shown(tmp_path: Path)
     language = JavaScript()
     found = language.locate(Toolchain(str(link.parent)), None)
     assert (found.path, found.prefixes) == (str(link), (str(tmp_path / "opt" / "node-v20.1.0"),))
-    program = language.program(found)
+    program = language.program(found, 2**30)
     assert program.argv[0] == str(real)
     assert program.env["PATH"].split(":")[0] == str(real.parent)
 

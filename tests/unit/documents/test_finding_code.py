@@ -256,6 +256,7 @@ def test_blocks_are_counted_from_one_in_their_order() -> None:
         ("sh", "bash"),
         ("shell", "bash"),
         ("rs", "rust"),
+        ("Java", "java"),
     ],
 )
 def test_languages_go_by_their_aliases_in_any_case(written: str, language: str) -> None:
@@ -263,15 +264,6 @@ def test_languages_go_by_their_aliases_in_any_case(written: str, language: str) 
 
     assert block.language == language
     assert block.runnable
-
-
-@pytest.mark.parametrize(("written", "language"), [("Java", "java")])
-def test_a_known_language_that_cannot_be_run_yet_says_so(written: str, language: str) -> None:
-    block = _only(f"```{written}\n```\n")
-
-    assert block.language == language
-    assert not block.runnable
-    assert block.problem == f"{language} cannot be run yet"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from kowalski.execution.languages.catalogue import BY_NAME
 from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
-from kowalski.model.language import NOT_YET_RUN, canonical
+from kowalski.model.language import canonical
 from kowalski.model.session import SESSION_NAME
 from kowalski.settings.model import MB
 
@@ -105,9 +105,9 @@ class Admission:
         language = BY_NAME.get(canonical(name) or "")
         if language is None:
             known = ", ".join(BY_NAME)
-            later = canonical(name) in NOT_YET_RUN
-            what = "cannot be run yet" if later else "is no language that Kowalski knows"
-            raise UnsupportedLanguage(f"{name!r} {what}. These run: {known}.")
+            raise UnsupportedLanguage(
+                f"{name!r} is no language that Kowalski knows. These run: {known}."
+            )
         return language
 
     async def admit(self, request: RunRequest, *, sees_anew: bool = True) -> Admitted:
@@ -131,7 +131,7 @@ class Admission:
         decided = around.admitted.get(key)
         if decided is None:
             limits, notes = self.limits(request.limits, compiles=language.compiles)
-            program = language.program(interpreter)
+            program = language.program(interpreter, limits.memory_bytes)
             if workspace is not None:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)

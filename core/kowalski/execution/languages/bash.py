@@ -60,7 +60,7 @@ class Bash:
             "macOS: brew install bash)."
         )
 
-    def program(self, interpreter: Interpreter) -> Program:
+    def program(self, interpreter: Interpreter, memory_bytes: int) -> Program:
         """The kernel: a shell script that this Bash runs."""
         kernel = str(KERNELS / "bash_kernel.sh")
         return Program(

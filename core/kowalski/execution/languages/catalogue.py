@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kowalski.execution.languages.bash import Bash
+from kowalski.execution.languages.java import Java
 from kowalski.execution.languages.javascript import JavaScript
 from kowalski.execution.languages.python import Python
 from kowalski.execution.languages.rust import Rust
@@ -15,5 +16,5 @@ if TYPE_CHECKING:
     from kowalski.execution.languages.language import Language
 
 BY_NAME: Final[Mapping[str, Language]] = {
-    language.name: language for language in (Python(), JavaScript(), Bash(), Rust())
+    language.name: language for language in (Python(), JavaScript(), Bash(), Rust(), Java())
 }

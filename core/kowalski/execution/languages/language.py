@@ -63,8 +63,8 @@ class Language(Protocol):
         """
         ...
 
-    def program(self, interpreter: Interpreter) -> Program:
-        """What to start inside a sandbox as the language's kernel."""
+    def program(self, interpreter: Interpreter, memory_bytes: int) -> Program:
+        """What to start as the language's kernel, inside a sandbox that may use so much memory."""
         ...
 
     def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:

@@ -73,7 +73,7 @@ class Python:
             "macOS: brew install python), or make a .venv in the folder."
         )
 
-    def program(self, interpreter: Interpreter) -> Program:
+    def program(self, interpreter: Interpreter, memory_bytes: int) -> Program:
         """The kernel, forked from the first program, which runs in the same interpreter."""
         kernel = str(KERNELS / "python_kernel.py")
         return Program(

@@ -81,7 +81,7 @@ class Rust:
         why = f" ({'; '.join(dict.fromkeys(problems))})" if problems else ""
         raise LanguageUnavailable(f"No rustc was found on PATH{why}. {_TO_INSTALL}")
 
-    def program(self, interpreter: Interpreter) -> Program:
+    def program(self, interpreter: Interpreter, memory_bytes: int) -> Program:
         """The kernel, in the sandbox's own Python: it starts the compiler when there is a need."""
         kernel = str(KERNELS / "rust_kernel.py")
         return Program(

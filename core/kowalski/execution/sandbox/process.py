@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a program needs and what is made once, inside a sandbox that no other code has seen.
+
+    Attributes:
+        folder: where it is made, as a real path; it is there.
+        argv: the command that makes it.
+    """
+
+    folder: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A program to start inside.
 
@@ -22,12 +35,14 @@ class Program:
         cwd: where it starts, relative to the workspace, or to the scratch folder without one.
         preloaded: a kernel in Python, forked from the first program's own interpreter where that
             is safe, else started by `argv`: interpreter, two flags, the kernel and its arguments.
+        needs: what must have been made before it can start.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
     preloaded: bool = False
+    needs: Preparation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+package kowalski;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import jdk.jshell.Snippet.Kind;
+import jdk.jshell.SourceCodeAnalysis;
+import jdk.jshell.SourceCodeAnalysis.Completeness;
+import jdk.jshell.SourceCodeAnalysis.CompletionInfo;
+
+/** A block of code, split into the parts that a shell takes one at a time. */
+final class Block {
+    /** Code at an offset of the block; `shift` characters stand before it that the block has not. */
+    record Part(Kind kind, String code, int offset, int shift) {}
+
+    /** A place in the block; both count from 1. */
+    record Place(int line, int column) {}
+
+    private static final Pattern MAIN = Pattern.compile("(\\bstatic\\s+)?\\bvoid\\s+main\\s*\\(([^)]*)\\)");
+    private static final Pattern TYPE = Pattern.compile("\\b(?:class|interface|enum|record)\\s+(\\w+)");
+    private static final Pattern PACKAGE = Pattern.compile("package\\s+[\\w.]+\\s*;");
+
+    final String label;
+    final String code;
+    final List<Part> parts = new ArrayList<>();
+    private final SourceCodeAnalysis analysis;
+
+    Block(String label, String code, SourceCodeAnalysis analysis) {
+        this.label = label;
+        this.code = code;
+        this.analysis = analysis;
+        if (!isPackaged()) split();
+    }
+
+    /** Whether its types belong to a package, as in a file. */
+    boolean isPackaged() {
+        return PACKAGE.matcher(Kinds.bare(code)).lookingAt();
+    }
+
+    /** Whether it is a whole program: types, one of which has a `main`, and nothing else. */
+    boolean isProgram() {
+        boolean main = false;
+        for (Part part : parts) {
+            if (part.kind == Kind.TYPE_DECL) main |= MAIN.matcher(part.code).find();
+            else if (part.kind != Kind.IMPORT) return false;
+        }
+        return main || isPackaged();
+    }
+
+    /** The call of its `main`, if it has one and no statement that could call it; else null. */
+    String mainCall() {
+        String call = null;
+        for (Part part : parts) {
+            if (part.kind == Kind.STATEMENT || part.kind == Kind.EXPRESSION) return null;
+            Matcher main = MAIN.matcher(part.code);
+            if (call != null || !main.find()) continue;
+            String arguments = main.group(2).isBlank() ? "()" : "(new String[0])";
+            Matcher type = TYPE.matcher(part.code);
+            if (part.kind == Kind.METHOD) call = "main" + arguments;
+            else if (part.kind == Kind.TYPE_DECL && type.find()) {
+                String target = main.group(1) != null ? type.group(1) : "new " + type.group(1) + "()";
+                call = target + ".main" + arguments;
+            }
+        }
+        return call == null ? null : call + ";";
+    }
+
+    Place place(int offset) {
+        int at = Math.max(0, Math.min(offset, code.length()));
+        int start = code.lastIndexOf('\n', at - 1) + 1;
+        int line = 1 + (int) code.substring(0, start).chars().filter(c -> c == '\n').count();
+        return new Place(line, code.codePointCount(start, at) + 1);
+    }
+
+    /** The block's line at which line `line` of a part stands. */
+    int line(Part part, int line) {
+        return place(part.offset).line + line - 1;
+    }
+
+    /** The text of a line. */
+    String text(int line) {
+        return code.lines().skip(line - 1L).findFirst().orElse("");
+    }
+
+    /** Statements in a row become one part: each part is compiled by itself, which takes time. */
+    private void split() {
+        int from = -1;
+        String rest = code;
+        while (!rest.isBlank()) {
+            CompletionInfo next = analysis.analyzeCompletion(rest);
+            if (next.completeness() == Completeness.EMPTY) break;
+            boolean whole = next.completeness().isComplete()
+                || next.completeness() == Completeness.CONSIDERED_INCOMPLETE;
+            String left = whole ? next.remaining() : "";
+            String taken = rest.substring(0, rest.length() - left.length());
+            if (taken.isEmpty()) break;
+            int at = code.length() - rest.length();
+            Kind kind = whole ? Kinds.of(taken) : Kind.ERRONEOUS;
+            if (kind == Kind.STATEMENT) {
+                if (from < 0) from = at;
+            } else {
+                join(from, at);
+                from = -1;
+                // The analysis may have completed it with a semicolon of its own.
+                String complete = whole && next.source().length() > taken.length() ? next.source() : taken;
+                int blanks = complete.length() - complete.stripLeading().length();
+                parts.add(new Part(kind, complete.stripLeading(), at + blanks, 0));
+            }
+            rest = left;
+        }
+        join(from, code.length() - rest.length());
+    }
+
+    /** Between braces, a shell need not find out which type a call has. */
+    private void join(int from, int end) {
+        if (from < 0) return;
+        parts.add(new Part(Kind.STATEMENT, "{" + code.substring(from, end) + "\n}", from, 1));
+    }
+}

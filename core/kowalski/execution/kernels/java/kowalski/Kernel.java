@@ -1,0 +1,136 @@
+package kowalski;
+
+import java.io.IOException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import sun.misc.Signal;
+
+/** The Java kernel: executes blocks one after the other, in one process that remembers. */
+public final class Kernel {
+    private static final int INTERRUPTED = 130;
+    private static final String[] WARMING = {
+        "{ int warm = 1; System.out.print(\"\"); }",
+        "class Warm { public static void main(String[] arguments) { System.out.print(\"\"); } }",
+    };
+
+    private final Channel channel;
+    private final Repl repl = new Repl();
+    private final Program program = new Program();
+    private volatile boolean running;
+    private volatile boolean interrupted;
+
+    private Kernel(Channel channel) throws IOException {
+        this.channel = channel;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Kernel kernel = new Kernel(new Channel());
+        Signal.handle(new Signal("INT"), signal -> kernel.interrupt());
+        Host.reach(kernel.channel);
+        kernel.warm();
+        if (arguments.length > 0) System.exit(0);
+        kernel.channel.send("hello", System.getProperty("java.version"));
+        kernel.serve();
+        // Threads that programs have left would keep it.
+        System.exit(0);
+    }
+
+    /** Load and heat what the first run will need. */
+    private void warm() throws Exception {
+        Streams.refresh();
+        for (String code : WARMING) {
+            Exits.expect(true);
+            execute(new Block("warm", code, repl.analysis()), true);
+        }
+    }
+
+    /** Hear the agent; what takes time is done elsewhere, so that answers are heard meanwhile. */
+    private void serve() throws IOException {
+        ExecutorService work = Executors.newSingleThreadExecutor();
+        boolean last = false;
+        for (Channel.Frame frame = channel.receive(); frame != null; frame = channel.receive()) {
+            Channel.Frame heard = frame;
+            boolean alone = last;
+            last = frame.kind().equals("last");
+            if (frame.kind().equals("answer")) {
+                Host.answer(frame.field(0), frame.field(1), frame.field(2));
+            } else if (frame.kind().equals("variables")) {
+                work.submit(() -> variables());
+            } else if (frame.kind().equals("run")) {
+                work.submit(() -> run(heard, alone));
+            }
+        }
+    }
+
+    private Void variables() throws IOException {
+        channel.send("variables", repl.variables());
+        return null;
+    }
+
+    private Void run(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
+        Streams.refresh();
+        Exits.expect(last);
+        interrupted = false;
+        running = true;
+        int code = 0;
+        try {
+            Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
+            // A class of a program's own would not see what is given.
+            String value = execute(block, !furnish(frame) && last);
+            if (last) Turn.awaitOthers();
+            if (value != null && Exits.code() == null) channel.send("value", value);
+        } catch (Failure failure) {
+            code = 1;
+            if (!interrupted && Exits.code() == null) tell(failure);
+        } catch (Error | RuntimeException thrown) {
+            // Such as a lack of memory, which strikes the compiler too.
+            code = 1;
+            Trace trace = new Trace(place -> place);
+            trace.add(thrown.getClass().getName(), thrown.getMessage(), thrown.getStackTrace());
+            tell(trace.failure());
+        }
+        running = false;
+        if (interrupted) {
+            code = INTERRUPTED;
+            tell(new Failure("KeyboardInterrupt", "interrupted", 0, 0, ""));
+        } else if (Exits.code() != null) {
+            code = Exits.code();
+        }
+        Streams.flush();
+        channel.send("done", String.valueOf(code));
+        return null;
+    }
+
+    /** Give the program what its caller offers; whether there is anything. */
+    private boolean furnish(Channel.Frame frame) {
+        String functions = frame.field(2);
+        if (!functions.isEmpty()) for (String name : functions.split(" ")) repl.offer(name);
+        for (int i = 3; i + 1 < frame.fields().size(); i += 2) repl.give(frame.field(i), frame.field(i + 1));
+        return !functions.isEmpty() || frame.fields().size() > 3;
+    }
+
+    private String execute(Block block, boolean last) throws Failure {
+        if (block.isPackaged() || last && block.isProgram()) {
+            program.run(block);
+            return null;
+        }
+        String value = repl.run(block, () -> interrupted || Exits.code() != null);
+        String call = block.mainCall();
+        if (call == null || interrupted || Exits.code() != null) return value;
+        repl.run(block, call);
+        return null;
+    }
+
+    private void interrupt() {
+        if (!running) return;
+        interrupted = true;
+        repl.stop();
+        Turn.stop();
+    }
+
+    private void tell(Failure failure) throws IOException {
+        String line = failure.line > 0 ? String.valueOf(failure.line) : "";
+        String column = failure.column > 0 ? String.valueOf(failure.column) : "";
+        channel.send("error", failure.type, failure.getMessage(), line, column, failure.traceback);
+    }
+}

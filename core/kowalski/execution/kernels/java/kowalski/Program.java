@@ -1,0 +1,178 @@
+package kowalski;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import javax.tools.Diagnostic;
+import javax.tools.DiagnosticCollector;
+import javax.tools.FileObject;
+import javax.tools.ForwardingJavaFileManager;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileManager;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.StandardJavaFileManager;
+import javax.tools.StandardLocation;
+import javax.tools.ToolProvider;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+/** Compiles whole programs in memory and runs them. Nothing but the block and the JDK is seen. */
+final class Program {
+    private static final String FILE = "Block.java";
+    // Joining strings in the new way takes dozens of milliseconds for the first.
+    private static final List<String> OPTIONS =
+        List.of("-proc:none", "-Xlint:none", "-nowarn", "-g", "-XDstringConcat=inline");
+
+    private static final class Source extends SimpleJavaFileObject {
+        private final Block block;
+
+        Source(Block block) {
+            super(URI.create("block:///" + FILE), Kind.SOURCE);
+            this.block = block;
+        }
+
+        @Override
+        public String getName() {
+            return block.label;
+        }
+
+        @Override
+        public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+            return block.code;
+        }
+
+        @Override
+        public boolean isNameCompatible(String simpleName, Kind kind) {
+            return kind == Kind.SOURCE;
+        }
+    }
+
+    /** Keeps what is compiled. */
+    private static final class Classes extends ForwardingJavaFileManager<JavaFileManager> {
+        final Map<String, ByteArrayOutputStream> bytes = new LinkedHashMap<>();
+
+        Classes(JavaFileManager files) {
+            super(files);
+        }
+
+        @Override
+        public JavaFileObject getJavaFileForOutput(
+                Location location, String name, JavaFileObject.Kind kind, FileObject sibling) {
+            return new SimpleJavaFileObject(URI.create("class:///" + name), kind) {
+                @Override
+                public OutputStream openOutputStream() {
+                    ByteArrayOutputStream made = new ByteArrayOutputStream();
+                    bytes.put(name, made);
+                    return made;
+                }
+            };
+        }
+    }
+
+    /** Its parent knows the JDK alone: no class file of a folder's can stand in for the block's. */
+    private static final class Loader extends ClassLoader {
+        private final Map<String, ByteArrayOutputStream> bytes;
+
+        Loader(Map<String, ByteArrayOutputStream> bytes) {
+            super(ClassLoader.getPlatformClassLoader());
+            this.bytes = bytes;
+        }
+
+        @Override
+        protected Class<?> findClass(String name) throws ClassNotFoundException {
+            if (name.equals(Exits.class.getName())) return Exits.class;
+            ByteArrayOutputStream found = bytes.get(name);
+            if (found == null) throw new ClassNotFoundException(name);
+            byte[] compiled = Exits.redirected(found.toByteArray());
+            return defineClass(name, compiled, 0, compiled.length);
+        }
+    }
+
+    private final JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    private final StandardJavaFileManager files;
+
+    Program() throws IOException {
+        files = compiler.getStandardFileManager(null, Locale.ENGLISH, UTF_8);
+        files.setLocation(StandardLocation.CLASS_PATH, List.of());
+        files.setLocation(StandardLocation.SOURCE_PATH, List.of());
+    }
+
+    /** Compile a block and call its `main`. */
+    void run(Block block) throws Failure {
+        Map<String, ByteArrayOutputStream> bytes = compile(block);
+        try {
+            launch(new Loader(bytes), bytes.keySet());
+        } catch (Failure failure) {
+            throw failure;
+        } catch (Throwable thrown) {
+            Trace trace = new Trace(frame -> located(block, frame));
+            for (Throwable at = thrown; at != null; at = at.getCause()) {
+                trace.add(at.getClass().getName(), at.getMessage(), at.getStackTrace());
+            }
+            throw trace.failure();
+        }
+    }
+
+    private Map<String, ByteArrayOutputStream> compile(Block block) throws Failure {
+        DiagnosticCollector<JavaFileObject> told = new DiagnosticCollector<>();
+        Classes classes = new Classes(files);
+        List<Source> sources = List.of(new Source(block));
+        boolean done = compiler.getTask(null, classes, told, OPTIONS, null, sources).call();
+        if (done) return classes.bytes;
+        CompileErrors errors = new CompileErrors(block);
+        for (Diagnostic<?> diagnosis : told.getDiagnostics()) {
+            if (diagnosis.getKind() == Diagnostic.Kind.ERROR) {
+                errors.add((int) diagnosis.getPosition(), diagnosis.getMessage(Locale.ENGLISH));
+            }
+        }
+        if (errors.isEmpty()) errors.add(0, "the compiler failed");
+        throw errors.failure();
+    }
+
+    private static StackTraceElement located(Block block, StackTraceElement frame) {
+        if (!FILE.equals(frame.getFileName())) return frame;
+        String type = frame.getClassName();
+        return new StackTraceElement(type, frame.getMethodName(), block.label, frame.getLineNumber());
+    }
+
+    private static void launch(Loader loader, Iterable<String> names) throws Throwable {
+        List<Class<?>> types = new ArrayList<>();
+        for (String name : names) types.add(loader.loadClass(name));
+        for (boolean given : new boolean[] {true, false}) {
+            for (Class<?> type : types) {
+                if (type.getEnclosingClass() != null) continue;
+                Method main = main(type, given);
+                if (main == null) continue;
+                Object target = null;
+                if (!Modifier.isStatic(main.getModifiers())) {
+                    Constructor<?> constructor = type.getDeclaredConstructor();
+                    constructor.setAccessible(true);
+                    target = constructor.newInstance();
+                }
+                Turn.call(main, target, given ? new Object[] {new String[0]} : new Object[0]);
+                return;
+            }
+        }
+        throw new Failure("CompileError", "no class has a main method", 1, 1, "");
+    }
+
+    /** The `main` of a type, with arguments or without. */
+    private static Method main(Class<?> type, boolean given) {
+        try {
+            return given
+                ? type.getDeclaredMethod("main", String[].class) : type.getDeclaredMethod("main");
+        } catch (NoSuchMethodException none) {
+            return null;
+        }
+    }
+}
