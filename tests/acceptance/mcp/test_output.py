@@ -149,7 +149,7 @@ async def test_devices_are_listed_with_what_they_can_do(client: Client) -> None:
 
     (device,) = listed["devices"]
     languages = {one["language"]: one for one in device["languages"]}
-    assert set(languages) == {"python", "javascript", "bash", "rust"}
+    assert set(languages) == {"python", "javascript", "bash", "java", "rust"}
     assert all(one["available"] and one["version"] for one in languages.values()), languages
     forgetful = {name for name, one in languages.items() if not one["keeps_state"]}
     assert forgetful == {"rust"}

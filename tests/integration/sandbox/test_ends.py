@@ -257,7 +257,6 @@ anyio.run(main)
 
 @ALL
 async def test_killing_the_agent_ends_everything_within_a_second(name: str) -> None:
-    folders = _scratch_folders()
     agent = subprocess.Popen(
         [sys.executable, "-c", AGENT, name, DAEMON, MARK],
         stdout=subprocess.PIPE,
@@ -274,7 +273,7 @@ async def test_killing_the_agent_ends_everything_within_a_second(name: str) -> N
         agent.wait()
         agent.stdout.close()
     with anyio.fail_after(1):
-        while marked() or _scratch_folders() != folders:
+        while marked() or _scratch_folders(agent.pid):
             await anyio.lowlevel.checkpoint()
 
 
@@ -350,8 +349,8 @@ def _children_of_launchers() -> bool:
     return False
 
 
-def _scratch_folders() -> set[str]:
-    return {path.name for path in Path("/tmp").glob("kowalski-box-*")}
+def _scratch_folders(owner: int = os.getpid()) -> set[str]:
+    return {path.name for path in Path("/tmp").glob(f"kowalski-box-{owner}-*")}
 
 
 def _mounts() -> int:
