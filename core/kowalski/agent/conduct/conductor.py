@@ -68,6 +68,7 @@ class Conductor:
         self._warden: Warden | None = None
         self._kernel: Kernel | None = None
         self._slot: Slot | None = None
+        self._taken: Kind | None = None
         self._calls: set[str] = set()
 
     @property
@@ -94,6 +95,9 @@ class Conductor:
             raise
         finally:
             self.lease.runs.discard(self.run.run_id)
+            if self._taken is not None:
+                # Whoever waits for the run hears of its end before the next sandbox is made.
+                self._pool.refill(self._taken)
 
     def stop(self, verdict: Verdict) -> None:
         """End the run; returns at once. `run.done` tells when it is over."""
@@ -166,11 +170,11 @@ class Conductor:
         admitted = self._admitted
         kind = Kind(admitted.spec, admitted.language.name, admitted.program)
         workbench, kernel = await self._pool.take(kind)
+        self._taken = kind
         try:
             yield workbench, kernel
         finally:
             await workbench.close()
-            self._pool.refill(kind)
 
     @asynccontextmanager
     async def _turn(self, session: Session) -> AsyncIterator[None]:
