@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kowalski.model.block import Diagnostic
 from kowalski_cli.screen import to_stderr
 from kowalski_cli.style import style_of
 from kowalski_cli.terminal_text import one_line
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kowalski.documents.document import Document
-    from kowalski.model.block import CodeBlock
+    from kowalski.model.block import Diagnostic
 
 
 def tell_diagnostics(
@@ -26,13 +25,3 @@ def tell_diagnostics(
         paint = style.bad if one.severity == "error" else style.caution
         place = style.bold(one_line(f"{document.name}:{one.line}:{one.column}:"))
         to_stderr(f"{place} {paint(f'{one.severity}:')} {one_line(one.message)}\n")
-
-
-def unheeded(blocks: Iterable[CodeBlock]) -> list[Diagnostic]:
-    """What blocks ask for and a run in a terminal does not give them."""
-    told = []
-    for block in blocks:
-        if block.attributes.background:
-            message = "`background` is not heeded here: the next block waits for this one"
-            told.append(Diagnostic(block.start_line, block.column, message))
-    return told

@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from kowalski.documents.document import Document
     from kowalski.model.event import Event, Finished, ProgramError
     from kowalski.model.session import Change
-    from kowalski_cli.document_story import BlockBegins, BlockSkipped, DocumentRan, Told
+    from kowalski_cli.document_story import (
+        BackgroundEnds,
+        BackgroundGoesOn,
+        BlockBegins,
+        BlockSkipped,
+        DocumentRan,
+        Told,
+    )
     from kowalski_cli.live_screen import LiveScreen
 
 _INDENT: Final = "  "
 _MOST_CHANGES: Final = 20
 _MOST_UNFIT: Final = 5
+_MOST_TAIL: Final = 8
 _MARKS: Final = {"added": "+", "modified": "~", "deleted": "-"}
 
 
@@ -48,7 +56,7 @@ class DocumentReport:
 
     async def hear(self, told: Told | Event) -> None:
         """Write what has happened."""
-        if told.type in ("started", "finished", "refused"):
+        if told.type in ("started", "finished", "refused", "background"):
             await self._progress.end()
         if told.type == "block":
             await self._begin(told)
@@ -64,6 +72,10 @@ class DocumentReport:
             )
         elif told.type == "finished":
             await self._end(told)
+        elif told.type == "background":
+            await self._go_on(told)
+        elif told.type == "background_ended":
+            await self._end_background(told)
         elif told.type == "skipped":
             await self._skip(told)
         elif told.type == "refused":
@@ -100,6 +112,27 @@ class DocumentReport:
         await self._live.write(
             f"{gap}{style.dim(sign + self._place(skipped))}\n{_INDENT}skipped: {skipped.reason}\n"
         )
+
+    async def _go_on(self, told: BackgroundGoesOn) -> None:
+        listens = f"{self._dot}listens on {', '.join(map(str, told.ports))}" if told.ports else ""
+        await self._note(f"goes on in the background{listens}")
+
+    async def _end_background(self, told: BackgroundEnds) -> None:
+        style = self._style
+        ended = told.status not in ("ok", "cancelled")
+        how = told.status if told.reason is None else f"{told.status}: {told.reason}"
+        if told.status == "failed" and told.exit_code is not None:
+            how = f"failed: exit code {told.exit_code}"
+        sign = style.bad(style.sign("failed")) if ended else style.dim(style.sign("ok"))
+        what = how if ended else "ended" if told.status == "ok" else "was stopped"
+        title = f"{_name(told)}, in the background, {one_line(what)}"
+        lines = told.tail.rstrip().splitlines()[-_MOST_TAIL:]
+        if lines:
+            title += f"{self._dot}it printed last:"
+        self._gutter = Gutter(style)
+        printed = self._gutter.output("stdout", "".join(f"{line}\n" for line in lines))
+        more = f"{_INDENT}{style.dim(f'kowalski runs show {told.run_id[:8]}')}\n" if lines else ""
+        await self._live.write(f"\n{sign} {title}\n{printed}{self._gutter.end()}{more}")
 
     def _place(self, block: BlockBegins | BlockSkipped) -> str:
         language = f"{self._dot}{block.language}" if block.name else ""
@@ -209,7 +242,7 @@ class DocumentReport:
         return [*lines, f"{_INDENT}{style.sign('more')} and {more} more"] if more else lines
 
 
-def _name(block: BlockBegins | BlockSkipped) -> str:
+def _name(block: BlockBegins | BlockSkipped | BackgroundEnds) -> str:
     return one_line(block.name) if block.name else block.language
 
 

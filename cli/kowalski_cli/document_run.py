@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,6 +22,7 @@ from kowalski.model.block import NO_SESSION
 from kowalski.model.language import is_data
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
+from kowalski_cli.background_block import BackgroundBlock
 from kowalski_cli.document_story import (
     BlockBegins,
     BlockRefused,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from kowalski.documents.plan import Plan
     from kowalski.engine import Engine
     from kowalski.model.block import CodeBlock
-    from kowalski.model.event import Event
+    from kowalski.model.event import Event, Finished
     from kowalski.model.session import Change
     from kowalski_cli.document_story import Told
     from kowalski_cli.interruption import Interruption
@@ -115,6 +117,8 @@ class DocumentRun:
         self._interruption = interruption
         self._session = choices.session or f"run-{time.time_ns():x}"
         self._missing: set[str] = set()
+        self._background: list[BackgroundBlock] = []
+        self._held = AsyncExitStack()
         self._exit_code = exit_codes.OK
         self._ended = {"ok": 0, "failed": 0, "tolerated": 0, "skipped": 0}
         self._duration_ms = 0.0
@@ -126,15 +130,17 @@ class DocumentRun:
         Raises:
             KowalskiError: a block could not be begun.
         """
-        for position, block in enumerate(self._blocks, 1):
-            if self._interruption.heard or (self._exit_code and not self._choices.keep_going):
-                break
-            missing = next((n for n in block.attributes.needs if n in self._missing), None)
-            if missing is not None:
-                await self._skip(block, position, missing)
-            else:
-                await self._run_block(block, position)
-        await self._summarise()
+        async with self._held:
+            for position, block in enumerate(self._blocks, 1):
+                if self._interruption.heard or (self._exit_code and not self._choices.keep_going):
+                    break
+                missing = next((n for n in block.attributes.needs if n in self._missing), None)
+                if missing is not None:
+                    await self._skip(block, position, missing)
+                else:
+                    await self._run_block(block, position)
+            await self._end_background()
+            await self._summarise()
         return self._exit_code
 
     async def _run_block(self, block: CodeBlock, position: int) -> None:
@@ -151,21 +157,69 @@ class DocumentRun:
             )
         )
         request = self._request(block)
+        finished: Finished | None
         try:
-            finished = await follow(self._engine, request, self._interruption, self._listener.hear)
+            if block.attributes.background:
+                finished = await self._begin_background(block, request)
+            else:
+                finished = await follow(
+                    self._engine, request, self._interruption, self._listener.hear
+                )
         except _REFUSALS as error:
             self._note(block, "failed", exit_codes.of_error(error.code))
             refused = BlockRefused(code=error.code, message=error.user_message)
             await self._listener.hear(refused)
         else:
-            self._duration_ms += finished.duration_ms
-            self._sandbox = finished.sandbox or self._sandbox
-            if finished.status == "failed" and block.attributes.check == "ignore":
-                self._ended["tolerated"] += 1
-            elif finished.status == "ok":
+            if finished is not None:
+                self._duration_ms += finished.duration_ms
+                self._judge(block, finished)
+
+    async def _begin_background(self, block: CodeBlock, request: RunRequest) -> Finished | None:
+        """Run a block until it needs no waiting for any more; its ending if it came at once.
+
+        Raises:
+            RunLost: the agent went away, and code may have run.
+            KowalskiError: nothing was run.
+        """
+        run = await self._held.enter_async_context(self._engine.start(request))
+        background = BackgroundBlock(block, run)
+        self._interruption.run = run
+        try:
+            finished = await background.settle(self._listener.hear)
+        except AgentUnavailable as error:
+            raise lost() from error
+        finally:
+            self._interruption.run = None
+        if finished is None:
+            self._background.append(background)
+        return finished
+
+    async def _end_background(self) -> None:
+        """End what goes on, the last one first; in a session that lives on it goes on with it.
+
+        Raises:
+            RunLost: the agent went away.
+        """
+        for background in reversed(self._background):
+            if self._choices.session is not None and not self._interruption.heard:
+                await background.leave()
+                self._ended["ok"] += 1
+                continue
+            finished = await background.end(self._listener.hear)
+            if finished.status == "cancelled":
+                self._sandbox = finished.sandbox or self._sandbox
                 self._ended["ok"] += 1
             else:
-                self._note(block, "failed", exit_codes.of_status(finished.status))
+                self._judge(background.block, finished)
+
+    def _judge(self, block: CodeBlock, finished: Finished) -> None:
+        self._sandbox = finished.sandbox or self._sandbox
+        if finished.status == "failed" and block.attributes.check == "ignore":
+            self._ended["tolerated"] += 1
+        elif finished.status == "ok":
+            self._ended["ok"] += 1
+        else:
+            self._note(block, "failed", exit_codes.of_status(finished.status))
 
     async def _skip(self, block: CodeBlock, position: int, missing: str) -> None:
         self._note(block, "skipped", exit_codes.FAILED)
@@ -191,15 +245,19 @@ class DocumentRun:
     def _request(self, block: CodeBlock) -> RunRequest:
         choices, attributes = self._choices, block.attributes
         kernel = None if attributes.session == NO_SESSION else attributes.session or "main"
+        # A time for every block is none for what is to go on beside them.
+        general_s = None if attributes.background else choices.timeout_s
+        timeout_s = general_s or attributes.timeout_s
         return RunRequest(
             language=str(block.language),
             code=block.code,
             session=self._session,
             session_ends=choices.session is None,
             kernel=kernel,
+            background=attributes.background,
             workspace=choices.workspace,
             network=choices.network,
-            limits=Limits(wall_s=choices.timeout_s or attributes.timeout_s),
+            limits=Limits(wall_s=timeout_s),
             env=choices.env,
             origin=Origin(self._document.name, block.first_line, block.name),
             device=choices.device or attributes.device,

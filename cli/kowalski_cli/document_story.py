@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from kowalski.model.block import Severity
+    from kowalski.model.event import Status
     from kowalski.model.session import Change
 
 
@@ -64,6 +65,37 @@ class BlockRefused:
     code: str
     message: str
     type: Literal["refused"] = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundGoesOn:
+    """The block whose turn it was goes on beside the next ones: its turn is over.
+
+    `ports` are those on which it listens, as far as that is known.
+    """
+
+    run_id: str
+    ports: tuple[int, ...]
+    type: Literal["background"] = "background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundEnds:
+    """A block that went on has ended: by itself, or since the others were over.
+
+    Fields as in `BlockBegins` and `Finished`; `tail` is the end of what it printed meanwhile.
+    """
+
+    index: int
+    name: str | None
+    language: str
+    start_line: int
+    run_id: str
+    status: Status
+    reason: str | None
+    exit_code: int | None
+    tail: str
+    type: Literal["background_ended"] = "background_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +200,8 @@ Told: TypeAlias = (
     | BlockBegins
     | BlockSkipped
     | BlockRefused
+    | BackgroundGoesOn
+    | BackgroundEnds
     | DocumentRan
     | BlockWritten
     | DocumentWritten

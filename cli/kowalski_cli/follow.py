@@ -38,7 +38,7 @@ async def follow(
                     if event.type == "started":
                         began = True
                     elif event.type == "finished":
-                        _check_begun(event, began=began)
+                        check_begun(event, began=began)
                         finished = event
                     await hear(event)
             finally:
@@ -61,7 +61,7 @@ def lost() -> RunLost:
     )
 
 
-def _check_begun(finished: Finished, *, began: bool) -> None:
+def check_begun(finished: Finished, *, began: bool) -> None:
     """A run that failed before it began has no program that could have: Kowalski did.
 
     Raises:

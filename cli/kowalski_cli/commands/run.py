@@ -15,7 +15,7 @@ from kowalski.documents.plan import plan
 from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
-from kowalski_cli.diagnostics import tell_diagnostics, unheeded
+from kowalski_cli.diagnostics import tell_diagnostics
 from kowalski_cli.document_outputs import NoPurpose, outputs_for
 from kowalski_cli.document_report import DocumentReport
 from kowalski_cli.document_run import Choices, DocumentRun
@@ -90,12 +90,11 @@ def perform(arguments: Namespace) -> int:
     path = Path(arguments.file)
     document = anyio.run(read, path)
     chosen = plan(document, only=arguments.block, until=arguments.until)
-    diagnostics = (*document.warnings, *unheeded(chosen.blocks))
     if arguments.json:
-        for one in diagnostics:
+        for one in document.warnings:
             sys.stdout.write(json_line(_remark(one)))
     else:
-        tell_diagnostics(document, diagnostics, plain=arguments.plain)
+        tell_diagnostics(document, document.warnings, plain=arguments.plain)
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
         return exit_codes.OK

@@ -295,12 +295,30 @@ class Agent:
             UnknownRun: there is no such session.
         """
         self.sessions.get(session)
-        running = [c for c in self._conductors.values() if c.request.session == session]
+        running = [
+            c
+            for c in self._conductors.values()
+            if c.request.session == session and not c.request.background
+        ]
         for conductor in running:
             conductor.stop(Verdict("interrupted", "Its session was interrupted.", gentle=True))
         for conductor in running:
             await conductor.run.done.wait()
         return len(running)
+
+    async def end_session(self, session: str) -> None:
+        """End a session with all that runs in it.
+
+        Raises:
+            UnknownRun: there is no such session.
+        """
+        self.sessions.get(session)
+        left = [c for c in self._conductors.values() if c.request.session == session]
+        for conductor in left:
+            conductor.stop(Verdict("cancelled", "Its session was ended."))
+        await self.sessions.close(session)
+        for conductor in left:
+            await conductor.run.done.wait()
 
     async def end_lease(self, lease: Lease) -> None:
         """End what a connection left behind: its runs and its sessions."""

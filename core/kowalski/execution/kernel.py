@@ -72,13 +72,18 @@ class _Exchange:
 
 
 class Kernel:
-    """One interpreter inside a sandbox. `serve` must run as long as the kernel is used."""
+    """One interpreter inside a sandbox. `serve` must run as long as the kernel is used.
+
+    Attributes:
+        background: what it starts goes on when what others started is swept away.
+    """
 
     def __init__(self, sandbox: Sandbox, process: Process, language: str, name: str | None) -> None:
         self.process = process
         self.language = language
         self.name = name
         self.runs = 0
+        self.background = False
         self.version = ""
         self.exit_status: ExitStatus | None = None
         self.ready = anyio.Event()

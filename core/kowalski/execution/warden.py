@@ -49,7 +49,9 @@ class Warden:
         clock: Clock,
         *,
         deadline_s: float,
+        alone: bool = True,
     ) -> None:
+        """`alone`: where the run has to be ended, its whole sandbox is, and not its kernel only."""
         self.verdict: Verdict | None = None
         self.peak_memory_bytes: int | None = None
         self.cpu_s: float | None = None
@@ -59,6 +61,7 @@ class Warden:
         self._clock = clock
         self._deadline = anyio.current_time() + deadline_s
         self._deadline_s = deadline_s
+        self._alone = alone
         self._ordered = anyio.Event()
         self._begin: Callable[[], object] | None = None
         self._cpu_before = workbench.cpu_s
@@ -149,4 +152,7 @@ class Warden:
                 await self._workbench.sandbox.signal(self._kernel.process, signal.SIGINT)
                 # The run's end cancels this: an interrupted kernel that answers keeps its state.
                 await anyio.sleep(_GRACE_S / 2)
-        await self._workbench.close()
+        if self._alone:
+            await self._workbench.close()
+        else:
+            await self._kernel.kill()

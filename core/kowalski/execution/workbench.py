@@ -79,8 +79,10 @@ class Workbench:
         self._forget_ended()
 
     async def sweep(self) -> None:
-        """Kill every process inside but the kernels themselves."""
-        await self.sandbox.sweep([kernel.process for kernel in self.kernels])
+        """Kill every process inside but the kernels, and what those in the background started."""
+        background = [kernel.process for kernel in self.kernels if kernel.background]
+        others = [kernel.process for kernel in self.kernels if not kernel.background]
+        await self.sandbox.sweep(others, background)
 
     async def close(self) -> None:
         """End everything inside. Returns when no process is left, also under cancellation."""

@@ -79,6 +79,15 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Since a run in the background began, somebody listens on these TCP ports: it is ready."""
+
+    seq: int
+    ports: tuple[int, ...]
+    type: Literal["listening"] = "listening"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramError:
     """What went wrong in the program, in the program's own terms.
 
@@ -159,7 +168,7 @@ class Finished:
     type: Literal["finished"] = "finished"
 
 
-Event: TypeAlias = Started | Output | Artifact | HostCall | Finished
+Event: TypeAlias = Started | Output | Artifact | HostCall | Listening | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,8 @@ class RunRequest:
         session_ends: a session that this run opens ends with the caller's connection.
         kernel: which of the session's interpreters of this language: blocks that name the same
             one share its state. None for a fresh interpreter in the same sandbox.
+        background: it goes on beside the runs after it, until its session ends: it needs a session
+            and no slot, has an interpreter of its own, and as much time as any run may have.
         workspace: the folder that it sees. In a session that already stands, the session's.
         network: False to go without the network even where the owner granted it.
         inputs: read-only values by name, attached without copying.
@@ -97,6 +99,7 @@ class RunRequest:
     session: str | None = None
     session_ends: bool = False
     kernel: str | None = "main"
+    background: bool = False
     workspace: Workspace | None = None
     network: bool = True
     limits: Limits = Limits()

@@ -26,3 +26,11 @@ def workspace(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "data.txt").write_text("from the workspace\n")
     return folder
+
+
+@pytest.fixture
+async def session(engine: Engine) -> AsyncIterator[str]:
+    """The name of a session that no other test uses; it ends with the test."""
+    yield "mine"
+    if any(info.name == "mine" for info in await engine.sessions()):
+        await engine.end_session("mine")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -17,17 +16,6 @@ from kowalski.execution.rights import Rights
 from kowalski.model.event import Output
 from kowalski.model.run import Limits, RunRequest, Workspace
 from kowalski.model.session import Change
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@pytest.fixture
-async def session(engine: Engine) -> AsyncIterator[str]:
-    """The name of a session that no other test uses; it ends with the test."""
-    yield "mine"
-    if any(info.name == "mine" for info in await engine.sessions()):
-        await engine.end_session("mine")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,26 @@ async def test_a_daemon_dies_when_the_sandbox_is_swept_and_the_kept_program_live
         process.close()
 
 
+@ALL
+async def test_what_a_spared_group_started_lives_through_a_sweep(any_mechanism: Mechanism) -> None:
+    start = "import os; os.fork() or os.execv('/bin/sleep', ['sleep', '{}'])\n"
+    async with box(any_mechanism, spec_for(any_mechanism)) as inside:
+        python = inside.sandbox.spec.python
+        code = start.format(MARK) + "print('up', flush=True); input()"
+        group = await inside.start(python, "-I", "-c", code)
+        assert await read_line(group.stdout_fd) == "up"
+        while not marked():
+            await anyio.lowlevel.checkpoint()
+        (spared,) = marked()
+        other = await inside.start("/bin/sleep", MARK)
+        while len(marked()) < 2:
+            await anyio.lowlevel.checkpoint()
+        await inside.sandbox.sweep([], [group])
+        assert marked() == [spared]
+        group.close()
+        other.close()
+
+
 async def test_a_sweep_ends_a_fork_bomb(enclosing: Mechanism) -> None:
     wanted = limited(spec_for(enclosing), processes=60)
     async with box(enclosing, wanted) as inside:

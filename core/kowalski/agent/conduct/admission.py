@@ -127,10 +127,12 @@ class Admission:
         if interpreter is None:
             raise around.problems[language.name]
         rights = self.rights(workspace, request)
-        key = language.name, workspace, rights, request.limits
+        key = language.name, workspace, rights, request.limits, request.background
         decided = around.admitted.get(key)
         if decided is None:
-            limits, notes = self.limits(request.limits, compiles=language.compiles)
+            limits, notes = self.limits(
+                request.limits, compiles=language.compiles, endless=request.background
+            )
             program = language.program(interpreter, limits.memory_bytes)
             if workspace is not None:
                 program = replace(program, cwd=workspace.cwd)
@@ -214,11 +216,12 @@ class Admission:
         )
 
     def limits(
-        self, asked: Limits, *, compiles: bool = False
+        self, asked: Limits, *, compiles: bool = False, endless: bool = False
     ) -> tuple[EffectiveLimits, tuple[str, ...]]:
         """The limits in force, and a note for each that was cut to its maximum.
 
-        Code that `compiles` first has twice the time, where none is asked for.
+        Where none is asked for, code that `compiles` first has twice the time, and what is to be
+        `endless` has the most that there is.
 
         Raises:
             InvalidRequest: a limit that is no positive number.
@@ -230,6 +233,8 @@ class Admission:
             key = name if unit == 1 else name.replace("_bytes", "_mb")
             if wanted is None:
                 usual = _number(default, key) * unit
+                if endless and name in ("wall_s", "cpu_s"):
+                    return max(usual, _number(maximum, key))
                 if name != "wall_s" or not compiles:
                     return usual
                 return min(2 * usual, max(usual, _number(maximum, key)))
@@ -297,6 +302,11 @@ def _check(request: RunRequest) -> None:
         raise InvalidRequest(
             f"stdin is over {_MAX_STDIN_BYTES // MB} MB. Put it into the workspace, or give it as "
             "an input."
+        )
+    if request.background and (request.session is None or request.host_functions):
+        raise InvalidRequest(
+            "What goes on in the background needs a session, with which it ends, and has nobody "
+            "to call: name a session, and no host functions."
         )
     if request.session is not None and not re.fullmatch(SESSION_NAME, request.session):
         raise InvalidRequest(

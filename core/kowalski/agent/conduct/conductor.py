@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
 
+from kowalski.agent.conduct.announcement import announcing
 from kowalski.agent.conduct.compilation import Compilation
 from kowalski.agent.conduct.ending import end_of
 from kowalski.agent.conduct.explanation import explained
@@ -70,6 +71,11 @@ class Conductor:
         self._slot: Slot | None = None
         self._taken: Kind | None = None
         self._calls: set[str] = set()
+
+    @property
+    def _kernel_name(self) -> str | None:
+        """Which of the session's interpreters it runs in; None for one of its own."""
+        return None if self.request.background else self.request.kernel
 
     @property
     def request(self) -> RunRequest:
@@ -155,15 +161,25 @@ class Conductor:
                 yield workbench, kernel, False
             return
         session = await self._sessions.join(request.session, admitted.spec, self._session_lease())
-        async with self._turn(session), self._slots.hold(self.lease.principal) as self._slot:
+        async with self._turn(session), self._place():
             kernel = await session.workbench.kernel(
-                admitted.language.name, request.kernel, admitted.program
+                admitted.language.name, self._kernel_name, admitted.program
             )
+            kernel.background = request.background
             try:
                 yield session.workbench, kernel, True
             finally:
-                if request.kernel is None:
+                if self._kernel_name is None:
                     await session.workbench.retire(kernel)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """A slot, but for what goes on for long beside others, mostly waiting."""
+        if self.request.background:
+            yield
+        else:
+            async with self._slots.hold(self.lease.principal) as self._slot:
+                yield
 
     @asynccontextmanager
     async def _fresh_workbench(self) -> AsyncIterator[tuple[Workbench, Kernel]]:
@@ -180,10 +196,10 @@ class Conductor:
     async def _turn(self, session: Session) -> AsyncIterator[None]:
         session.waiting += 1
         try:
-            if self.request.kernel is None:
+            if self._kernel_name is None:
                 yield
             else:
-                async with session.turn(self._admitted.language.name, self.request.kernel):
+                async with session.turn(self._admitted.language.name, self._kernel_name):
                     yield
         finally:
             session.waiting -= 1
@@ -230,11 +246,13 @@ class Conductor:
             self._admitted.limits,
             self._clock,
             deadline_s=self._deadline_s,
+            alone=not request.background,
         )
         if self._order is not None:
             warden.order(self._order)
         self._clock.resume()
-        async with warden.watching():
+        heard = announcing(self.run, workbench.sandbox) if request.background else nullcontext()
+        async with warden.watching(), heard:
             outcome = await kernel.run(
                 request.code,
                 label=_label(request),
@@ -242,7 +260,7 @@ class Conductor:
                 stdin=request.stdin,
                 host_functions=request.host_functions,
                 inputs=self._inputs,
-                last=request.session is None or request.kernel is None,
+                last=request.session is None or self._kernel_name is None,
                 build=build,
             )
             self._clock.pause()
@@ -269,7 +287,10 @@ class Conductor:
         request = self.request
         with anyio.CancelScope(shield=True):
             await warden.inspect()
-            if keep and warden.verdict is not None and not workbench.closed:
+            if self.request.background:
+                # What others began beside it is not its own.
+                pass
+            elif keep and warden.verdict is not None and not workbench.closed:
                 await workbench.sweep()
             elif keep and outcome.exit_status is not None and not workbench.kernels:
                 await workbench.close()

@@ -23,6 +23,7 @@ from kowalski.model.event import (
     Event,
     Finished,
     HostCall,
+    Listening,
     Output,
     OutputTotals,
     RunResult,
@@ -44,7 +45,7 @@ MEMORY_BYTES: Final = 1024 * 1024
 EVENT_BYTES: Final = 64 * 1024
 """About the most that one output event carries."""
 
-_Between: TypeAlias = Output | Artifact | HostCall
+_Between: TypeAlias = Output | Artifact | HostCall | Listening
 _LOG: Final = logging.getLogger(__name__)
 _LAST_LINE_CHARACTERS: Final = 200
 _GATHER_S: Final = 0.004
@@ -132,6 +133,11 @@ class LiveRun:
         """Take in a call of the program's to its caller."""
         self._write_pending()
         self._happen(HostCall(seq=self._seq, call_id=call_id, name=name, arguments=arguments))
+
+    def listen(self, ports: tuple[int, ...]) -> None:
+        """Take in that it listens."""
+        self._write_pending()
+        self._happen(Listening(seq=self._seq, ports=ports))
 
     def queue(self, language: str, owner: str, device: str) -> None:
         """Note that the run was asked for: together with its beginning, if that is now."""

@@ -153,7 +153,7 @@ class Desk:
         return tuple(await self._agent.sessions.list())
 
     async def _end_session(self, message: EndSession) -> None:
-        await self._agent.sessions.close(message.name)
+        await self._agent.end_session(message.name)
 
     async def _interrupt_session(self, message: InterruptSession) -> int:
         return await self._agent.interrupt(message.name)

@@ -16,6 +16,7 @@ from kowalski.model.event import (
     Event,
     Finished,
     HostCall,
+    Listening,
     Output,
     RunResult,
     Started,
@@ -82,7 +83,7 @@ def begin_run(db: sqlite3.Connection, started: Started) -> None:
 
 
 def append_event(
-    db: sqlite3.Connection, run_id: str, event: Output | Artifact | HostCall, start: int
+    db: sqlite3.Connection, run_id: str, event: Output | Artifact | HostCall | Listening, start: int
 ) -> None:
     """Add an event between a run's beginning and its end.
 

@@ -178,14 +178,15 @@ class Init:
                     pass
 
     def sweep(self, number: str, *keep: str) -> None:
-        """Kill everything but this program and the kernels to keep.
+        """Kill everything but this program and the kernels to keep; `12+` is one with its group.
 
         Only for a process namespace of the sandbox's own, whose first process this is.
         """
         spared = {1} | {pid for pid, known in self.kernels.items() if known in keep}
+        groups = {pid for pid, known in self.kernels.items() if known + "+" in keep}
         nothing = select.poll()
         looks = 0
-        others = _others(spared)
+        others = _others(spared, groups)
         while others:
             looks += 1
             if looks == _MOST_LOOKS:
@@ -195,14 +196,16 @@ class Init:
             freeze = looks > _LOOKS_BEFORE_FREEZING
             if freeze:
                 posix.kill(-1, _signal.SIGSTOP)
-                others = _others(spared)
+                others = _others(spared, groups)
             for pid in others:
                 _send(pid, _signal.SIGKILL)
             if freeze:
                 for pid in spared - {1}:
                     _send(pid, _signal.SIGCONT)
+                for pid in groups:
+                    _send(-pid, _signal.SIGCONT)
             nothing.poll(1)
-            others = _others(spared)
+            others = _others(spared, groups)
         self.reap()
         self.say("swept", number)
 
@@ -232,8 +235,8 @@ class Init:
                     self.say("ended", number, str(posix.WEXITSTATUS(status)), "")
 
 
-def _others(spared: "set[int]") -> "list[int]":
-    """The processes inside that live, but for those to spare."""
+def _others(spared: "set[int]", groups: "set[int]") -> "list[int]":
+    """The processes inside that live, but for those to spare and those of some groups."""
     found = []
     for name in posix.listdir("/proc"):
         if name.isdigit() and int(name) not in spared:
@@ -242,8 +245,9 @@ def _others(spared: "set[int]") -> "list[int]":
             except (FileNotFoundError, ProcessLookupError):
                 continue
             try:
-                # The name in parentheses may hold anything; the state is the word after it.
-                if posix.read(fd, 1024).rpartition(b")")[2][1:2] not in (b"Z", b"X", b""):
+                # The name in parentheses may hold anything; then come state, parent and group.
+                words = posix.read(fd, 1024).rpartition(b")")[2].split()
+                if words and words[0] not in (b"Z", b"X") and int(words[2]) not in groups:
                     found.append(int(name))
             except ProcessLookupError:
                 pass

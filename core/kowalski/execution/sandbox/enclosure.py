@@ -54,8 +54,11 @@ class Enclosure(Protocol):
         """Send a signal to the group of a process inside; False if the first program has to."""
         ...
 
-    def sweep(self, keep: Collection[int]) -> bool:
-        """Kill all but the first program and the processes `keep`; False if that one has to."""
+    def sweep(self, keep: Collection[int], groups: Collection[int]) -> bool:
+        """Kill all but the first program, the processes `keep` and the process groups `groups`.
+
+        False if the first program has to.
+        """
         ...
 
     async def end(self) -> None:

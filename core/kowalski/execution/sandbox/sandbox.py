@@ -147,20 +147,25 @@ class Sandbox:
         if not self._enclosure.signal(process.pid, number):
             self._send("signal", str(process.id), str(int(number)))
 
-    async def sweep(self, keep: Collection[Process] = ()) -> None:
+    async def sweep(self, keep: Collection[Process] = (), groups: Collection[Process] = ()) -> None:
         """Kill everything inside but the programs to keep: what they started dies as well.
+
+        Of the programs `groups`, what they started lives on with them.
 
         Raises:
             SandboxUnavailable: the sandbox has ended.
         """
         enclosure = self._standing()
         pids = [process.pid for process in keep]
+        leaders = [process.pid for process in groups]
         if enclosure.quick:
-            done = enclosure.sweep(pids)
+            done = enclosure.sweep(pids, leaders)
         else:
-            done = await anyio.to_thread.run_sync(enclosure.sweep, pids)
+            done = await anyio.to_thread.run_sync(enclosure.sweep, pids, leaders)
         if not done:
-            await self._ask("sweep", self._next(), *(str(process.id) for process in keep))
+            words = [str(process.id) for process in keep]
+            words += [f"{process.id}+" for process in groups]
+            await self._ask("sweep", self._next(), *words)
 
     async def usage(self) -> Usage:
         """What all that is inside uses together.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 _STAT_BYTES: Final = 1024
 
@@ -19,6 +22,19 @@ def descendants(ancestor: int) -> list[int]:
         born = children.get(pending.pop(), [])
         found += born
         pending += born
+    return found
+
+
+def outside_groups(pids: Iterable[int], groups: Collection[int]) -> list[int]:
+    """Those of the processes that are in none of these process groups."""
+    found = []
+    for pid in pids:
+        try:
+            if os.getpgid(pid) not in groups:
+                found.append(pid)
+        except ProcessLookupError:
+            # It has ended.
+            continue
     return found
 
 

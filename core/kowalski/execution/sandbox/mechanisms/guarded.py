@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from kowalski.execution.sandbox.launcher.descendants import descendants, kill
+from kowalski.execution.sandbox.launcher.descendants import descendants, kill, outside_groups
 from kowalski.execution.sandbox.usage import Measurement, Tally, exact
 from kowalski.execution.sandbox.workspace import scratch
 
@@ -91,12 +91,15 @@ class Guarded:
                 os.killpg(pid, number) if os.getpgid(pid) == pid else os.kill(pid, number)
         return True
 
-    def sweep(self, keep: Collection[int]) -> bool:
+    def sweep(self, keep: Collection[int], groups: Collection[int]) -> bool:
         """Kill all descendants but these and the first program, until none is left."""
         spared = {self._first, *keep}
-        while others := [pid for pid in descendants(self._launch.guardian) if pid not in spared]:
+        while True:
+            left = outside_groups(descendants(self._launch.guardian), groups)
+            others = [pid for pid in left if pid not in spared]
+            if not others:
+                return True
             _kill_and_wait(others)
-        return True
 
     async def end(self) -> None:
         """Let the guardian end everything."""

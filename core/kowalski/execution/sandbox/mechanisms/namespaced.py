@@ -102,7 +102,7 @@ class Namespaced:
         """Left to the first program, in whose namespace the number has its meaning."""
         return False
 
-    def sweep(self, keep: Collection[int]) -> bool:
+    def sweep(self, keep: Collection[int], groups: Collection[int]) -> bool:
         """Left to the first program."""
         return False
 

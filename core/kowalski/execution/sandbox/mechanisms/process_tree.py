@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
+from kowalski.execution.sandbox.launcher.descendants import outside_groups
 from kowalski.execution.sandbox.mechanisms import darwin
 from kowalski.execution.sandbox.usage import Measurement
 from kowalski.execution.sandbox.workspace import scratch
@@ -72,9 +73,9 @@ class ProcessTree:
         """Left to the first program, whose signals Seatbelt keeps inside."""
         return False
 
-    def sweep(self, keep: Collection[int]) -> bool:
+    def sweep(self, keep: Collection[int], groups: Collection[int]) -> bool:
         """Kill the tree but for the first program and these."""
-        while others := [pid for pid in self._inside() if pid not in keep]:
+        while others := [pid for pid in outside_groups(self._inside(), groups) if pid not in keep]:
             _kill(others)
         return True
 

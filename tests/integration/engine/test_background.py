@@ -1,0 +1,101 @@
+"""Runs that go on beside others in their session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kowalski.errors import InvalidRequest
+from kowalski.model.run import Limits, RunRequest
+
+if TYPE_CHECKING:
+    from kowalski.engine import Engine
+    from kowalski.handles.run import Run
+    from kowalski.model.event import Event
+
+SERVER = "exec python3 -m http.server 8123 --bind 127.0.0.1"
+CLIENT = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8123/').status"
+
+
+def beside(session: str, code: str, language: str = "bash") -> RunRequest:
+    return RunRequest(language=language, code=code, session=session, background=True)
+
+
+async def until(run: Run, kind: str) -> Event:
+    async for event in run.events():
+        if event.type == kind:
+            return event
+    raise AssertionError(f"no event {kind!r} came")
+
+
+async def test_a_server_is_told_to_listen_and_others_in_its_session_talk_to_it(
+    engine: Engine, session: str
+) -> None:
+    async with engine.start(beside(session, SERVER)) as run:
+        listening = await until(run, "listening")
+        assert listening.type == "listening"
+        assert listening.ports == (8123,)
+        asked = RunRequest(language="python", code=CLIENT, session=session)
+        assert (await engine.run(asked)).value == "200"
+        alone = await engine.run(RunRequest(language="python", code=CLIENT))
+        assert alone.status == "failed"
+        await run.cancel()
+        assert (await run.result()).status == "cancelled"
+    assert (await engine.run(asked)).status == "failed"
+
+
+async def test_it_takes_no_slot_and_leaves_the_sessions_interpreter_alone(
+    engine: Engine, session: str
+) -> None:
+    await engine.run(RunRequest(language="python", code="x = 41", session=session))
+    async with engine.start(beside(session, "print('up', flush=True); input()", "python")) as run:
+        (device, *_) = await engine.devices()
+        assert device.busy_slots == 0
+        result = await engine.run(RunRequest(language="python", code="x + 1", session=session))
+        assert result.value == "42"
+        await run.cancel()
+    result = await engine.run(RunRequest(language="python", code="x + 2", session=session))
+    assert result.value == "43"
+
+
+async def test_it_ends_with_its_session_and_says_so(engine: Engine, session: str) -> None:
+    async with engine.start(beside(session, "echo up; sleep 1000 & wait")) as run:
+        await until(run, "output")
+        await engine.end_session(session)
+        result = await run.result()
+    assert (result.status, result.reason) == ("cancelled", "Its session was ended.")
+
+
+async def test_interrupting_the_session_leaves_it_at_work(engine: Engine, session: str) -> None:
+    async with engine.start(beside(session, SERVER)) as run:
+        await until(run, "listening")
+        assert await engine.interrupt(session) == 0
+        asked = RunRequest(language="python", code=CLIENT, session=session)
+        assert (await engine.run(asked)).value == "200"
+        await run.cancel()
+
+
+async def test_it_has_the_most_time_that_any_run_may_have(engine: Engine, session: str) -> None:
+    short = RunRequest(
+        language="bash", code="sleep 1000", session=session, limits=Limits(wall_s=0.2)
+    )
+    async with engine.start(beside(session, "echo up; sleep 1000")) as run:
+        await until(run, "output")
+        assert (await engine.run(short)).status == "timeout"
+        await run.cancel()
+        assert (await run.result()).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RunRequest(language="bash", code="true", background=True),
+        RunRequest(
+            language="bash", code="ask", session="s", background=True, host_functions=("ask",)
+        ),
+    ],
+)
+async def test_what_cannot_be_is_refused(engine: Engine, request_: RunRequest) -> None:
+    with pytest.raises(InvalidRequest, match="in the background"):
+        await engine.run(request_)
