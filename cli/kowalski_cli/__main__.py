@@ -10,7 +10,7 @@ from kowalski import __version__
 from kowalski.errors import KowalskiError
 from kowalski_cli import exit_codes
 from kowalski_cli.catalogue import GROUPS, SUMMARIES, find
-from kowalski_cli.standard_streams import StdoutUnwritable, abandon_stdout, prepare
+from kowalski_cli.screen.standard_streams import StdoutUnwritable, abandon_stdout, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kowalski_cli import exit_codes
 from kowalski_cli.catalogue import SUMMARIES
-from kowalski_cli.quantity import seconds
+from kowalski_cli.screen.quantity import seconds
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kowalski_cli import exit_codes
-from kowalski_cli.style import style_of
+from kowalski_cli.screen.style import style_of
 
 if TYPE_CHECKING:
     from kowalski.errors import KowalskiError

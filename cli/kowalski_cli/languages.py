@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kowalski.model.device import LanguageSupport
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 
 def language_lines(

@@ -7,17 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kowalski_cli.program_error import program_error
-from kowalski_cli.progress import WAITING, Progress
-from kowalski_cli.quantity import size
-from kowalski_cli.screen import note, to_stderr
-from kowalski_cli.style import style_of
-from kowalski_cli.terminal_text import TerminalText, one_line
+from kowalski_cli.screen.progress import WAITING, Progress
+from kowalski_cli.screen.quantity import size
+from kowalski_cli.screen.screen import note, to_stderr
+from kowalski_cli.screen.style import style_of
+from kowalski_cli.screen.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from kowalski.model.event import Artifact, Event, Finished, Stream
-    from kowalski_cli.live_screen import LiveScreen
+    from kowalski_cli.screen.live_screen import LiveScreen
 
 
 class PassThrough:

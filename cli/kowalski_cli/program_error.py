@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kowalski_cli.terminal_text import TerminalText, one_line
+from kowalski_cli.screen.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
     from kowalski.model.event import Finished
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 EXIT_STATUS: Final = "ExitStatus"
 """The type of the error of a shell that ended with another status than 0."""

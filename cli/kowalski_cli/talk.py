@@ -10,7 +10,7 @@ import anyio
 
 from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
-from kowalski_cli.screen import note
+from kowalski_cli.screen.screen import note
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import InvalidRequest
 from kowalski_cli.arguments import from_stdin
-from kowalski_cli.screen import note
+from kowalski_cli.screen.screen import note
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from kowalski.agent.reach.launch import stop_running
 from kowalski.model.json_form import to_json
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.fields import fields
-from kowalski_cli.quantity import count, duration, size
-from kowalski_cli.screen import Screen
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.fields import fields
+from kowalski_cli.screen.quantity import count, duration, size
+from kowalski_cli.screen.screen import Screen
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import agent_runs, talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -13,10 +13,10 @@ from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.execution.rights import Rights
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.screen import Screen, note
-from kowalski_cli.table import Column, table
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.screen import Screen, note
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -11,12 +11,12 @@ from kowalski.documents.document import read
 from kowalski.model.json_form import to_json
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.diagnostics import tell_diagnostics
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.quantity import count
-from kowalski_cli.screen import Screen
-from kowalski_cli.table import Column, table
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.document.diagnostics import tell_diagnostics
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.quantity import count
+from kowalski_cli.screen.screen import Screen
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

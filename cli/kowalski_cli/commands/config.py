@@ -10,9 +10,9 @@ from kowalski.agent.home.places import Places
 from kowalski.settings.loading import load
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.screen import Screen
-from kowalski_cli.table import Column, table
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.screen import Screen
+from kowalski_cli.screen.table import Column, table
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

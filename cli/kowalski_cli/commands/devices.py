@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.fields import fields
 from kowalski_cli.languages import language_lines
-from kowalski_cli.quantity import size
-from kowalski_cli.screen import Screen
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.fields import fields
+from kowalski_cli.screen.quantity import size
+from kowalski_cli.screen.screen import Screen
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from kowalski.engine import Engine
     from kowalski.model.device import Device, HeldLayers
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 
 def declare(parser: ArgumentParser) -> None:

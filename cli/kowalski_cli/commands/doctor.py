@@ -19,14 +19,14 @@ from kowalski.model.device import LanguageSupport
 from kowalski.model.run import Toolchain
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.fields import fields
 from kowalski_cli.languages import language_lines
-from kowalski_cli.quantity import duration
-from kowalski_cli.screen import Screen
-from kowalski_cli.server_lines import server_lines
+from kowalski_cli.models.server_lines import server_lines
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.fields import fields
+from kowalski_cli.screen.quantity import duration
+from kowalski_cli.screen.screen import Screen
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kowalski.model.device import Device
     from kowalski.model.record import AgentStatus
     from kowalski.model.server import ServerInfo
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

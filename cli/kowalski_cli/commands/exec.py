@@ -12,12 +12,12 @@ from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
-from kowalski_cli.event_lines import EventLines
 from kowalski_cli.follow import follow
 from kowalski_cli.interruption import interruptible
-from kowalski_cli.live_screen import LiveScreen
 from kowalski_cli.pass_through import PassThrough
-from kowalski_cli.screen import Screen, note
+from kowalski_cli.screen.event_lines import EventLines
+from kowalski_cli.screen.live_screen import LiveScreen
+from kowalski_cli.screen.screen import Screen, note
 from kowalski_cli.talk import REQUESTER, talk
 from kowalski_cli.text_source import file_text, stdin_text, typed_text
 from kowalski_cli.workspace import granted_to, workspace_of

@@ -11,15 +11,15 @@ import anyio
 from kowalski.errors import InvalidRequest
 from kowalski.model.chat import Done, Reasoning, Text
 from kowalski_cli import exit_codes
-from kowalski_cli.answer import Answer
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import EventLines
-from kowalski_cli.explanation import explain
 from kowalski_cli.interruption import interruptible
-from kowalski_cli.live_screen import LiveScreen
-from kowalski_cli.prompt import pattern_of, prompt_of, with_prompt_options
-from kowalski_cli.prompt_batch import PromptBatch
-from kowalski_cli.screen import Screen, note
+from kowalski_cli.models.answer import Answer
+from kowalski_cli.models.explanation import explain
+from kowalski_cli.models.prompt import pattern_of, prompt_of, with_prompt_options
+from kowalski_cli.models.prompt_batch import PromptBatch
+from kowalski_cli.screen.event_lines import EventLines
+from kowalski_cli.screen.live_screen import LiveScreen
+from kowalski_cli.screen.screen import Screen, note
 from kowalski_cli.talk import talk
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from kowalski.errors import InvalidRequest
 from kowalski.model.placement import PlacementRequest, RemovalRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.placement_report import place
-from kowalski_cli.quantity import count
-from kowalski_cli.screen import Screen, note
-from kowalski_cli.table import Column, table
+from kowalski_cli.models.placement_report import place
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.quantity import count
+from kowalski_cli.screen.screen import Screen, note
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kowalski.engine import Engine
     from kowalski.model.chat import ModelInstance, ServedModel
     from kowalski.model.server import ServerInfo
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 _SMALL: Final = "mlx-community/Qwen3-0.6B-4bit"
 

@@ -15,15 +15,15 @@ from kowalski.documents.plan import plan
 from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
-from kowalski_cli.diagnostics import tell_diagnostics
-from kowalski_cli.document_outputs import NoPurpose, outputs_for
-from kowalski_cli.document_report import DocumentReport
-from kowalski_cli.document_run import Choices, DocumentRun
-from kowalski_cli.document_story import Remark
-from kowalski_cli.event_lines import EventLines, json_line
+from kowalski_cli.document.diagnostics import tell_diagnostics
+from kowalski_cli.document.outputs import NoPurpose, outputs_for
+from kowalski_cli.document.report import DocumentReport
+from kowalski_cli.document.run import Choices, DocumentRun
+from kowalski_cli.document.story import Remark
 from kowalski_cli.interruption import interruptible
-from kowalski_cli.live_screen import LiveScreen
-from kowalski_cli.screen import Screen, note
+from kowalski_cli.screen.event_lines import EventLines, json_line
+from kowalski_cli.screen.live_screen import LiveScreen
+from kowalski_cli.screen.screen import Screen, note
 from kowalski_cli.talk import talk
 from kowalski_cli.workspace import granted_to, workspace_of
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from kowalski.documents.plan import Plan
     from kowalski.engine import Engine
     from kowalski.model.block import Diagnostic
-    from kowalski_cli.document_outputs import Purpose
-    from kowalski_cli.document_run import Listener
-    from kowalski_cli.document_write import Destination
+    from kowalski_cli.document.outputs import Purpose
+    from kowalski_cli.document.run import Listener
+    from kowalski_cli.document.write import Destination
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -153,13 +153,13 @@ async def _run(
 
 def _destination(path: Path) -> Destination:
     # Rarely wanted, and its imports take milliseconds; so do those of a check.
-    from kowalski_cli.document_write import Destination
+    from kowalski_cli.document.write import Destination
 
     return Destination(path)
 
 
 def _check(document: Document, listener: Listener) -> Purpose:
-    from kowalski_cli.document_check import DocumentCheck
+    from kowalski_cli.document.check import DocumentCheck
 
     return DocumentCheck(document, listener)
 

@@ -13,14 +13,14 @@ import anyio.to_thread
 from kowalski.errors import InvalidRequest, UnknownRun
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.fields import fields
 from kowalski_cli.program_error import program_error
-from kowalski_cli.quantity import ago, duration, moment, size
-from kowalski_cli.screen import Screen, note
-from kowalski_cli.table import Column, table
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.fields import fields
+from kowalski_cli.screen.quantity import ago, duration, moment, size
+from kowalski_cli.screen.screen import Screen, note
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import TerminalText, one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kowalski.engine import Engine
     from kowalski.model.event import Finished
     from kowalski.model.record import RunRecord
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 _PAGE_BYTES: Final = 256 * 1024
 _SHORT_ID: Final = 8

@@ -10,11 +10,11 @@ from kowalski.errors import InvalidRequest
 from kowalski.model.server import ServerEntry
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.screen import Screen, note
-from kowalski_cli.table import Column, table
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.screen import Screen, note
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -63,7 +63,7 @@ def perform(arguments: Namespace) -> int:
     """List servers, add one, forget one, or look for some."""
     if arguments.action == "scan":
         # It needs what asks servers, and no other command does.
-        from kowalski_cli.server_scan import scan_servers
+        from kowalski_cli.models.server_scan import scan_servers
 
         _check_alone(arguments, named=False)
         scan_servers(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from kowalski.documents.document import parse
 from kowalski.documents.outcome import Outcome
 from kowalski.model.event import Artifact, Event, Finished
-from kowalski_cli.document_check import DocumentCheck
-from kowalski_cli.document_story import BlockDiffers, DocumentChecked
+from kowalski_cli.document.check import DocumentCheck
+from kowalski_cli.document.story import BlockDiffers, DocumentChecked
 
 _IMAGE = Artifact(seq=1, id="r-1", sha256="1" * 64, name="a", media_type="image/png", size=1)
 _END = Finished(seq=2, run_id="r", status="ok")

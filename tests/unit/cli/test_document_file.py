@@ -13,8 +13,8 @@ import pytest
 from kowalski.documents.document import load
 from kowalski.documents.edits import Shown
 from kowalski.errors import InvalidDocument, InvalidRequest
-from kowalski_cli.document_file import DocumentFile
-from kowalski_cli.image_folder import ImageFolder
+from kowalski_cli.document.file import DocumentFile
+from kowalski_cli.document.image_folder import ImageFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

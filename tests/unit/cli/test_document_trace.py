@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 from kowalski.documents.document import parse
-from kowalski_cli.document_trace import in_document
+from kowalski_cli.document.trace import in_document
 
 _TEXT = dedent("""\
     # Notes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski_cli.gutter import Gutter
-from kowalski_cli.style import Style
+from kowalski_cli.document.gutter import Gutter
+from kowalski_cli.screen.style import Style
 
 PLAIN = Style(colour=False)
 COLOURED = Style(colour=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski_cli.quantity import ago, count, duration, seconds, size
+from kowalski_cli.screen.quantity import ago, count, duration, seconds, size
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kowalski_cli.style import style_of
+from kowalski_cli.screen.style import style_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

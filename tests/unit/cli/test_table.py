@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski_cli.style import Style
-from kowalski_cli.table import Column, table
+from kowalski_cli.screen.style import Style
+from kowalski_cli.screen.table import Column, table
 
 PLAIN = Style()
 

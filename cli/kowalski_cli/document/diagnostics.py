@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kowalski_cli.screen import to_stderr
-from kowalski_cli.style import style_of
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.screen import to_stderr
+from kowalski_cli.screen.style import style_of
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski_cli.quantity import duration
+from kowalski_cli.screen.quantity import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyio.abc import TaskGroup
 
-    from kowalski_cli.live_screen import LiveScreen
+    from kowalski_cli.screen.live_screen import LiveScreen
 
 WAITING: Final = "waiting for a free slot"
 """What goes on between the request for a run and its beginning."""

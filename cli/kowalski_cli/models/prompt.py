@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.errors import InvalidRequest
 from kowalski.model.chat import ChatMessage, ChatRequest
-from kowalski_cli.quantity import seconds
+from kowalski_cli.screen.quantity import seconds
 from kowalski_cli.text_source import file_text, stdin_text, typed_text
 
 if TYPE_CHECKING:

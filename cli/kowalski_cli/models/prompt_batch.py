@@ -10,10 +10,10 @@ import anyio.to_thread
 
 from kowalski.errors import AgentUnavailable, InvalidRequest, by_code
 from kowalski_cli import exit_codes
-from kowalski_cli.outcome_file import OutcomeFile
-from kowalski_cli.progress import Progress
-from kowalski_cli.prompt_lines import prompt_lines
-from kowalski_cli.tally import Tally
+from kowalski_cli.models.outcome_file import OutcomeFile
+from kowalski_cli.models.prompt_lines import prompt_lines
+from kowalski_cli.models.tally import Tally
+from kowalski_cli.screen.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kowalski.model.chat import ChatRequest
     from kowalski.model.event import Finished
     from kowalski_cli.interruption import Interruption
-    from kowalski_cli.live_screen import LiveScreen
+    from kowalski_cli.screen.live_screen import LiveScreen
 
 _TIDYING_S: Final = 1.0
 

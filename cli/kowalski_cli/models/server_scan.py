@@ -12,13 +12,13 @@ import anyio
 from kowalski.errors import InvalidRequest
 from kowalski.inference.scan.scan import PORTS, Scan
 from kowalski.inference.scan.subnet import network_named, own_addresses, own_networks
-from kowalski_cli.event_lines import json_text
-from kowalski_cli.live_screen import LiveScreen
-from kowalski_cli.progress import Progress
-from kowalski_cli.screen import Screen, to_stderr
-from kowalski_cli.table import Column, table
+from kowalski_cli.screen.event_lines import json_text
+from kowalski_cli.screen.live_screen import LiveScreen
+from kowalski_cli.screen.progress import Progress
+from kowalski_cli.screen.screen import Screen, to_stderr
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 from kowalski_cli.talk import talk
-from kowalski_cli.terminal_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from kowalski_cli.quantity import count
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.quantity import count
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
-    from kowalski_cli.document_story import BlockDiffers, DocumentChecked, DocumentWritten
-    from kowalski_cli.style import Style
+    from kowalski_cli.document.story import BlockDiffers, DocumentChecked, DocumentWritten
+    from kowalski_cli.screen.style import Style
 
 
 def difference(told: BlockDiffers, document: str, style: Style) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kowalski_cli.terminal_text import TerminalText
+from kowalski_cli.screen.terminal_text import TerminalText
 
 if TYPE_CHECKING:
     from kowalski.model.event import Stream
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 _PREFIX: Final[dict[Stream, str]] = {"stdout": "  ", "stderr": "! "}
 _RESET: Final = "\x1b[0m"

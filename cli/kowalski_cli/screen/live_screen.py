@@ -11,7 +11,7 @@ import anyio.to_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kowalski_cli.screen import Screen
+    from kowalski_cli.screen.screen import Screen
 
 
 class LiveScreen:

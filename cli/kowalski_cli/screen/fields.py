@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 
 def fields(pairs: Sequence[tuple[str, str | None]], style: Style, indent: str = "") -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kowalski_cli.quantity import count
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.quantity import count
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kowalski.model.server import ServerInfo
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 _STARTS: Final = (
     ("exo", "uv run exo", "in its folder, on each computer of the cluster"),

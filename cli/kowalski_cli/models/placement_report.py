@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski_cli import exit_codes
-from kowalski_cli.event_lines import EventLines
 from kowalski_cli.interruption import interruptible
-from kowalski_cli.live_screen import LiveScreen
-from kowalski_cli.progress import Progress
-from kowalski_cli.quantity import duration, size
-from kowalski_cli.screen import Screen, note
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.event_lines import EventLines
+from kowalski_cli.screen.live_screen import LiveScreen
+from kowalski_cli.screen.progress import Progress
+from kowalski_cli.screen.quantity import duration, size
+from kowalski_cli.screen.screen import Screen, note
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from argparse import Namespace

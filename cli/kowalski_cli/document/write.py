@@ -10,9 +10,9 @@ from kowalski.documents.edits import Shown, apply
 from kowalski.documents.outcome import image_name
 from kowalski.errors import AgentUnavailable, KowalskiError, UnknownRun
 from kowalski_cli import exit_codes
-from kowalski_cli.document_file import DocumentFile
-from kowalski_cli.document_story import BlockWritten, DocumentWritten
-from kowalski_cli.image_folder import ImageFolder
+from kowalski_cli.document.file import DocumentFile
+from kowalski_cli.document.image_folder import ImageFolder
+from kowalski_cli.document.story import BlockWritten, DocumentWritten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kowalski.documents.outcome import Outcome
     from kowalski.engine import Engine
     from kowalski.model.block import CodeBlock
-    from kowalski_cli.document_run import Listener
+    from kowalski_cli.document.run import Listener
 
 _MOST_RUNS: Final = 5
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from kowalski.documents.edits import is_transcribed
 from kowalski_cli import exit_codes
-from kowalski_cli.document_story import BlockDiffers, DocumentChecked
-from kowalski_cli.quantity import count
+from kowalski_cli.document.story import BlockDiffers, DocumentChecked
+from kowalski_cli.screen.quantity import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kowalski.documents.document import Document
     from kowalski.documents.outcome import Outcome
     from kowalski.model.block import CodeBlock
-    from kowalski_cli.document_run import Listener
+    from kowalski_cli.document.run import Listener
 
 _MOST_LINES: Final = 1000
 """Of an output in the document, what is compared line by line; Kowalski writes fewer."""

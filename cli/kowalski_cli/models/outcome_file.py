@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kowalski.errors import InvalidRequest
-from kowalski_cli.event_lines import json_line
+from kowalski_cli.screen.event_lines import json_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,8 +22,8 @@ from kowalski.model.block import NO_SESSION
 from kowalski.model.language import is_data
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
-from kowalski_cli.background_block import BackgroundBlock
-from kowalski_cli.document_story import (
+from kowalski_cli.document.background_block import BackgroundBlock
+from kowalski_cli.document.story import (
     BlockBegins,
     BlockRefused,
     BlockSkipped,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from kowalski.model.block import CodeBlock
     from kowalski.model.event import Event, Finished
     from kowalski.model.session import Change
-    from kowalski_cli.document_story import Told
+    from kowalski_cli.document.story import Told
     from kowalski_cli.interruption import Interruption
 
 

@@ -6,19 +6,19 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kowalski_cli.event_lines import EventLines
-from kowalski_cli.screen import to_stderr
-from kowalski_cli.style import style_of
-from kowalski_cli.table import Column, table
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.event_lines import EventLines
+from kowalski_cli.screen.screen import to_stderr
+from kowalski_cli.screen.style import style_of
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kowalski.engine import Engine
     from kowalski.model.score import InferenceScore
-    from kowalski_cli.live_screen import LiveScreen
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.live_screen import LiveScreen
+    from kowalski_cli.screen.style import Style
 
 
 async def explain(engine: Engine, model: str | None, live: LiveScreen, *, as_json: bool) -> None:

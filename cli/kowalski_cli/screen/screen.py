@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Final
 
-from kowalski_cli.style import style_of
+from kowalski_cli.screen.style import style_of
 
 _ERASE: Final = "\r\x1b[2K"
 _USUAL_WIDTH: Final = 80

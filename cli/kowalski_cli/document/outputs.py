@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kowalski.documents.document import Document
     from kowalski.model.block import CodeBlock
     from kowalski.model.event import Event
-    from kowalski_cli.document_run import Listener
-    from kowalski_cli.document_story import Told
+    from kowalski_cli.document.run import Listener
+    from kowalski_cli.document.story import Told
 
 
 class Purpose(Protocol):

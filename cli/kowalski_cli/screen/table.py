@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kowalski_cli.style import Style
+    from kowalski_cli.screen.style import Style
 
 _GAP: Final = "  "
 _LEAST: Final = 8

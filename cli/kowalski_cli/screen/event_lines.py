@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from kowalski.model.json_form import to_json
-from kowalski_cli.style import style_of
+from kowalski_cli.screen.style import style_of
 
 if TYPE_CHECKING:
-    from kowalski_cli.live_screen import LiveScreen
+    from kowalski_cli.screen.live_screen import LiveScreen
 
 
 def json_line(value: object) -> str:

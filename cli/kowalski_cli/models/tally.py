@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kowalski_cli.quantity import count, duration
-from kowalski_cli.terminal_text import one_line
+from kowalski_cli.screen.quantity import count, duration
+from kowalski_cli.screen.terminal_text import one_line
 
 if TYPE_CHECKING:
     from kowalski.model.chat import PromptOutcome

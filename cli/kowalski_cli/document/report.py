@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kowalski_cli.document_trace import in_document
-from kowalski_cli.gutter import Gutter
-from kowalski_cli.output_report import checked, difference, saved
+from kowalski_cli.document.gutter import Gutter
+from kowalski_cli.document.output_report import checked, difference, saved
+from kowalski_cli.document.trace import in_document
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
-from kowalski_cli.progress import WAITING, Progress
-from kowalski_cli.quantity import count, duration, size
-from kowalski_cli.table import Column, table
-from kowalski_cli.terminal_text import TerminalText, one_line
+from kowalski_cli.screen.progress import WAITING, Progress
+from kowalski_cli.screen.quantity import count, duration, size
+from kowalski_cli.screen.table import Column, table
+from kowalski_cli.screen.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kowalski.documents.document import Document
     from kowalski.model.event import Event, Finished, ProgramError
     from kowalski.model.session import Change
-    from kowalski_cli.document_story import (
+    from kowalski_cli.document.story import (
         BackgroundEnds,
         BackgroundGoesOn,
         BlockBegins,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         DocumentRan,
         Told,
     )
-    from kowalski_cli.live_screen import LiveScreen
+    from kowalski_cli.screen.live_screen import LiveScreen
 
 _INDENT: Final = "  "
 _MOST_CHANGES: Final = 20

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski_cli.document_story import BackgroundEnds, BackgroundGoesOn
+from kowalski_cli.document.story import BackgroundEnds, BackgroundGoesOn
 from kowalski_cli.follow import check_begun, lost
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kowalski.handles.run import Run
     from kowalski.model.block import CodeBlock
     from kowalski.model.event import Event, Finished
-    from kowalski_cli.document_story import Told
+    from kowalski_cli.document.story import Told
 
 SETTLES_S: Final = 2.0
 """How long the next block waits for one that does not begin to listen."""

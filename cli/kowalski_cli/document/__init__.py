@@ -1,0 +1,1 @@
+"""Running a document, and what people see of it."""

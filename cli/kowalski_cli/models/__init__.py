@@ -1,0 +1,1 @@
+"""Language models in the terminal: prompts, answers, and the servers that have them."""
