@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from kowalski.model.event import ProgramError
 from kowalski_cli.document.gutter import Gutter
 from kowalski_cli.document.output_report import checked, difference, saved
 from kowalski_cli.document.trace import in_document
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from kowalski.documents.document import Document
-    from kowalski.model.event import Event, Finished, ProgramError
+    from kowalski.model.event import Event, Finished
     from kowalski.model.session import Change
     from kowalski_cli.document.story import (
         BackgroundEnds,
@@ -36,6 +37,8 @@ _INDENT: Final = "  "
 _MOST_CHANGES: Final = 20
 _MOST_UNFIT: Final = 5
 _MOST_TAIL: Final = 8
+_MOST_ERRORS: Final = 5
+_MOST_TRACE: Final = 8
 _MARKS: Final = {"added": "+", "modified": "~", "deleted": "-"}
 
 
@@ -163,8 +166,24 @@ class DocumentReport:
         lines = [style.bad(f"{style.sign('failed')} {headline}")]
         if error is not None:
             lines += self._where(error)
+            lines += self._other_errors(finished)
             if error.hint:
                 lines.append(f"{_INDENT}{hint_line(error.hint, style)}")
+        return lines
+
+    def _other_errors(self, finished: Finished) -> list[str]:
+        """What else a compiler has against the block."""
+        style = self._style
+        errors = [one for one in finished.diagnostics if one.severity == "error"][1:]
+        lines = []
+        for one in errors[:_MOST_ERRORS]:
+            sign = style.bad(style.sign("failed"))
+            lines.append(f"{sign} {one_line(f'{one.type}: {one.message}')}")
+            lines += self._where(
+                ProgramError(type=one.type, message=one.message, line=one.line, column=one.column)
+            )
+        if left := len(errors) - _MOST_ERRORS:
+            lines += [style.dim(f"and {count(left, 'more error')}")] if left > 0 else []
         return lines
 
     def _where(self, error: ProgramError) -> list[str]:
@@ -178,6 +197,9 @@ class DocumentReport:
             bar = style.dim(f"{line} {style.sign('bar')}")
             lines.append(f"{_INDENT}{bar} {one_line(document.lines[line - 1])}")
         trace = in_document(traceback_lines(error.traceback), document, block)
+        if not lines and trace and not any(line.startswith("  File ") for line in trace):
+            # It happened in a file that the block includes: only the compiler says where.
+            lines += [_INDENT + style.dim(line) for line in trace[:_MOST_TRACE]]
         if sum(line.startswith("  File ") for line in trace) > 1:
             lines += [_INDENT + style.dim(line) for line in trace[1:-1]]
         return lines

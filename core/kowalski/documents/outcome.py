@@ -21,7 +21,8 @@ _RESULTS: Final = frozenset({"ok", "failed", "timeout", "killed"})
 _HASH_CHARACTERS: Final = 12
 _NAME_CHARACTERS: Final = 40
 _NO_NAME: Final = re.compile(r"[^\w-]+")
-_ADDRESS: Final = re.compile(r"( at 0x)[0-9A-Fa-f]{4,16}\b")
+_ADDRESS: Final = re.compile(r"( at 0x|(?<=\w)@)[0-9A-Fa-f]{4,16}\b")
+_THREAD: Final = re.compile(r"^(thread '[^']*') \(\d+\) panicked ")
 _IMAGE_NAME: Final = re.compile(
     rf"[\w-]+-(?P<hash>[0-9a-f]{{{_HASH_CHARACTERS}}})\.(?:{'|'.join(_SUFFIXES.values())})"
 )
@@ -68,7 +69,8 @@ class Outcome:
             for said in (value, _failure(self.finished)):
                 parts.append(Printed())
                 parts[-1].feed(said)
-        return tuple(line for part in parts for line in part.lines())
+        # A panic of Rust's tells the number of its thread, which is another one each time.
+        return tuple(_THREAD.sub(r"\1 panicked ", line) for part in parts for line in part.lines())
 
 
 def image_name(block: CodeBlock, image: Artifact) -> str:

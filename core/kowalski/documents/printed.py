@@ -23,7 +23,10 @@ _HIDDEN: Final = re.compile(
     r"|\x1b[ -/]*+[0-~]?"
     r"|[^\x08]\x08"  # what was typed over
 )
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL: Final = re.compile(
+    # The last ones turn text around, so that it reads other than it is.
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Printed:

@@ -35,6 +35,16 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
     ]
     assert last["error"]["line"] == 2  # type: ignore[index]
 
+    (shell.folder / "broken.rs").write_text('pub fn f() -> i32 { "x" }')
+    write_document(
+        shell.folder, 'rust\nlet x: i32 = "a";\nnope();', "rust\nmod broken;\nfn main() {}"
+    )
+    done = shell.kowalski("run", "notes.md", "--keep-going")
+    assert "    at notes.md:4:14\n" in done.stdout
+    assert "E0425: cannot find function `nope`" in done.stdout
+    assert "    at notes.md:5:1\n" in done.stdout
+    assert "--> broken.rs:1:21" in done.stdout
+
     (shell.folder / "six.rs").write_text(
         'fn main() { println!("{}", 6 * 7); std::process::exit(3) }'
     )

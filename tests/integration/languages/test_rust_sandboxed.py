@@ -9,7 +9,7 @@ import pytest
 
 from kowalski.engine import Engine
 from kowalski.errors import RightsDenied
-from kowalski.model.run import Limits, RunRequest, Workspace
+from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,6 +66,23 @@ def workspace(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "data.txt").write_text("one")
     return folder
+
+
+async def test_warnings_that_were_kept_bear_the_name_of_who_runs_the_code_now(
+    engine: Engine, workspace: Path
+) -> None:
+    request = _request('let unused = "for two"; println!("done");', workspace)
+    for name in ("private", "public"):
+        origin = Origin(f"{name}.md", 1, name)
+        result = await engine.run(replace(request, origin=origin))
+        assert f"--> {name}.md[{name}]:1:5" in result.stderr
+
+
+async def test_what_the_kernel_adds_is_not_drawn(engine: Engine) -> None:
+    error = (await engine.run(_request('println!("a");\n}'))).error
+    assert error is not None
+    assert "Ok(())" not in error.traceback
+    assert ":2:" in error.traceback
 
 
 def _request(code: str, folder: Path | None = None) -> RunRequest:

@@ -46,6 +46,23 @@ def test_the_address_of_a_value_is_left_out() -> None:
     assert shown == (" at 0x7f3a", "[<matplotlib.lines.Line2D object at 0x…>]")
 
 
+def test_what_java_and_rust_number_anew_each_time_is_left_out() -> None:
+    panic = "thread 'main' (7) panicked at code.rs:1:5:\nboom\n"
+    value = "java.lang.Object@45aa16cd"
+
+    shown = _outcome(("stderr", panic), end=replace(_OK, value=value)).lines()
+
+    assert shown == (
+        "thread 'main' panicked at code.rs:1:5:",
+        "boom",
+        "java.lang.Object@…",
+    )
+
+
+def test_text_cannot_be_turned_around() -> None:
+    assert _outcome(("stdout", "a\u202eb\u2066c\n"), end=_OK).lines() == ("a\ufffdb\ufffdc",)
+
+
 @pytest.mark.parametrize(
     ("end", "line"),
     [

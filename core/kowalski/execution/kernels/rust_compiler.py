@@ -20,6 +20,12 @@ _UNTOLD = (b"asm!", b"#[link", b"#![link")
 _SETTLED_NS = 20_000_000
 
 
+def _may_tell_less(code: bytes) -> bool:
+    """Whether code may include files that the compiler does not list."""
+    bare = b"".join(code.split())
+    return any(mark in bare for mark in _UNTOLD)
+
+
 class Result:
     """What became of a compilation: a program, or messages that say why there is none.
 
@@ -175,8 +181,7 @@ class Compiler:
         program = self._folder + "/program"
         if len(names) > _MOST_FILES or posix.stat(program).st_size > _MOST_BINARY_BYTES:
             return
-        if any(mark in text.encode("utf-8", "surrogateescape") for mark in _UNTOLD):
-            # They may include files that the compiler does not list.
+        if _may_tell_less(text.encode("utf-8", "surrogateescape")):
             return
         files: "list[str]" = []
         for name in names:
@@ -199,7 +204,7 @@ class Compiler:
             while held:
                 held = posix.read(fd, _CHUNK)
                 size += len(held)
-                if any(mark in held for mark in _UNTOLD):
+                if _may_tell_less(held):
                     began_ns = 0
                 hashing.update(held)
             status = posix.fstat(fd)

@@ -27,6 +27,7 @@ else:
     finally:
         sys.path.remove(_FOLDER)
 
+_FILE = "code.rs"
 _INTERRUPTED = 130
 _PANICKED = 101
 _PLAINLY = ["", "", ""]
@@ -83,7 +84,7 @@ class Kernel:
                 self._channel.send(("done", "0"))
                 return
             if words:
-                _write(2, words.encode("utf-8", "backslashreplace"))
+                _write(2, _labelled(words, label).encode("utf-8", "backslashreplace"))
             self._start(program, code, source, dict(zip(inputs[::2], inputs[1::2])))
         except OSError as error:
             self._fail(1, type(error).__name__, "the program cannot be run: %s" % error)
@@ -96,7 +97,7 @@ class Kernel:
         """The block's source, and its program with the compiler's warnings if there is one."""
         words = how.split()
         result = self._compiler.compile(
-            code, label, release="release" in words, tell="tell" in words
+            code, _FILE, release="release" in words, tell="tell" in words
         )
         said = [("diagnostic", *message.fields()) for message in result.messages]
         if result.program is None:
@@ -108,7 +109,9 @@ class Kernel:
             else:
                 _, kind, message, line, column = first.fields()
                 self._channel.send(
-                    *said, ("error", kind, message, line, column, result.words), ("done", "1")
+                    *said,
+                    ("error", kind, message, line, column, _labelled(result.words, label)),
+                    ("done", "1"),
                 )
             return result.source, None
         self._channel.send(*said, ("built", result.binary, result.words, *result.files))
@@ -171,6 +174,16 @@ def _signal_name(number: int) -> str:
         if name.startswith("SIG") and getattr(_signal, name) == number and "_" not in name:
             return name
     return "SIG%d" % number
+
+
+def _labelled(words: str, label: str) -> str:
+    """What the compiler drew, with the name that this run's code has.
+
+    What is kept has none: the same code may stand in other documents.
+    """
+    for arrow in ("--> ", "::: "):
+        words = words.replace("%s%s:" % (arrow, _FILE), "%s%s:" % (arrow, label))
+    return words
 
 
 def _write(fd: int, data: bytes) -> None:

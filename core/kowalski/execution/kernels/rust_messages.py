@@ -82,14 +82,19 @@ def told(messages: "list[Message]") -> str:
 def rendered(text: str, source: "Source", label: str) -> str:
     """The compiler's drawing, without what the kernel added to a line."""
     lines, head = [], source.head
-    moved = False
+    moved = added = False
     for line in text.split("\n"):
         place, numbered = _PLACE.match(line), _NUMBERED.match(line)
         if place is not None:
-            number = int(place.group(2))
+            number = min(int(place.group(2)), source.lines)
             column = source.column(number, int(place.group(3)))
             line = "%s%s:%d:%d" % (place.group(1), label, number, column)
+        elif numbered is None and added and line.lstrip().startswith("|"):
+            continue
         elif numbered is not None:
+            added = int(numbered.group(1)) > source.lines
+            if added:
+                continue
             moved = bool(head) and int(numbered.group(1)) == source.line and head in line
             if moved:
                 line = line.replace(head, "", 1)
