@@ -247,6 +247,18 @@ async def test_servers_of_the_environment_are_there_and_cannot_be_removed(places
                 await servers.remove(f"127.0.0.1:{one.port}")
 
 
+async def test_servers_of_the_environment_keep_their_secrets_and_their_number(
+    places: Places,
+) -> None:
+    environ = {
+        OPENAI_URLS: "http://user:s3cret@127.0.0.1:1/a,http://127.0.0.1:1/b,http://h/v1?key=s3cret"
+    }
+    async with Servers(places, InferenceSettings(discover=False), environ) as servers:
+        listed = await servers.list()
+    assert [info.name for info in listed] == ["127.0.0.1:1", "127.0.0.1:1-2", "h"]
+    assert "s3cret" not in str(listed)
+
+
 def test_the_nodes_of_the_environment_are_one_cluster() -> None:
     urls = "http://10.0.0.2:52415, http://10.0.0.3:52415,http://10.0.0.2:52415"
     (entry,) = from_environment({EXO_URLS: urls, OPENAI_URLS: " "})

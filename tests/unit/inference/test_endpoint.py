@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.errors import InvalidSettings
-from kowalski.inference.completions.endpoint import ApiKey, Endpoint
+from kowalski.inference.completions.endpoint import ApiKey, Endpoint, public_url
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 
@@ -69,3 +69,18 @@ def test_what_a_server_says_is_quoted_on_one_line_without_the_key() -> None:
     endpoint = Endpoint.at("http://pi", key=KEY)
     assert endpoint.quote("bad key\n sk-very-secret\x1b[31m") == "bad key [the API key] [31m"
     assert len(endpoint.quote("x" * 10_000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:s3cret@host:8000/v1", "http://host:8000/v1"),
+        ("http://host/v1?key=s3cret", "http://host/v1"),
+        ("http://host/v1#s3cret", "http://host/v1"),
+        ("user:s3cret@host:8000", "host:8000"),
+        ("http://host:8000/v1", "http://host:8000/v1"),
+        ("http://host/@path", "http://host/@path"),
+    ],
+)
+def test_nothing_secret_of_a_url_is_shown(url: str, shown: str) -> None:
+    assert public_url(url) == shown

@@ -16,6 +16,7 @@ from kowalski.agent.models.cluster_choice import chosen
 from kowalski.agent.models.local_servers import USUAL, listening
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
+from kowalski.inference.completions.endpoint import public_url
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.inference.pool.pool import Pool
@@ -89,8 +90,7 @@ class Servers:
             for entry in stored:
                 await self._open(entry, "settings")
             for entry in from_environment(self._environ):
-                if entry.name not in self._known:
-                    await self._open(entry, "environment")
+                await self._open(replace(entry, name=self._free(entry.name)), "environment")
         except BaseException as error:
             await self._background.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -137,7 +137,7 @@ class Servers:
                 ServerInfo(
                     name=name,
                     kind=known.entry.kind,
-                    urls=known.entry.urls,
+                    urls=tuple(map(public_url, known.entry.urls)),
                     source=known.source,
                     key_from=known.entry.key_from,
                     problem=known.problem or problems.get(name),
@@ -236,6 +236,11 @@ class Servers:
             await self._close(name)
             self._store()
 
+    def _free(self, name: str) -> str:
+        """`name`, or one like it that no server has."""
+        names = (name, *(f"{name}-{number}" for number in range(2, len(self._known) + 3)))
+        return next(one for one in names if one not in self._known)
+
     def _store(self) -> None:
         self._file.store(one.entry for one in self._known.values() if one.source == "settings")
 
@@ -303,7 +308,7 @@ def from_environment(environ: Mapping[str, str]) -> tuple[ServerEntry, ...]:
     if nodes := _urls(environ.get(EXO_URLS, "")):
         entries.append(ServerEntry(name="exo", kind="exo", urls=nodes))
     for url in _urls(environ.get(OPENAI_URLS, "")):
-        name = url.rpartition("//")[2].partition("/")[0]
+        name = public_url(url).rpartition("//")[2].partition("/")[0]
         entries.append(ServerEntry(name=name, kind="openai", urls=(url,)))
     return tuple(entries)
 

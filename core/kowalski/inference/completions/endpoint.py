@@ -97,6 +97,14 @@ class Endpoint:
         return plain if len(plain) <= characters else plain[: characters - 1] + "…"
 
 
+def public_url(url: str) -> str:
+    """`url` as anybody may see it: without a user, a password, a query or a fragment."""
+    scheme, slashes, rest = url.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    bare = f"{authority.rpartition('@')[2]}{slash}{path}"
+    return f"{scheme}{slashes}{bare}".partition("?")[0].partition("#")[0]
+
+
 def _before_user(url: str) -> str:
     """`url` without what might be a password in it."""
     return url.rpartition("@")[2][:200]
