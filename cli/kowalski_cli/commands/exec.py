@@ -93,9 +93,7 @@ def _program(arguments: Namespace) -> tuple[str | None, tuple[str, ...]]:
     """The file that was named, and what the program is given."""
     words: list[str] = arguments.program
     if arguments.code is None:
-        if words[:1] == ["--"]:
-            del words[0]
-        file, *args = words or ["-"]
+        file, *args = (words[1:] if words[:1] == ["--"] else words) or ["-"]
         return (None if file == "-" else file), tuple(args)
     if words and words[0] != "--":
         raise InvalidRequest(

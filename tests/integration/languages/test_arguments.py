@@ -118,3 +118,30 @@ async def test_a_shells_own_parameters_are_back_however_a_program_ended(
     await told("set -- own")
     assert await told(f'echo "$*"; {ending}', "given") == "given\n"
     assert await told('set +u; echo "$*"') == "own\n"
+
+
+async def test_processes_that_a_python_program_starts_find_its_functions_and_arguments(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(
+        "import multiprocessing, sys\n"
+        "def tell(pipe): pipe.send(sys.argv[1:])\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    ours, theirs = context.Pipe()\n"
+        "    process = context.Process(target=tell, args=(theirs,))\n"
+        "    process.start(); process.join()\n"
+        "    print(ours.recv() if ours.poll() else 'nothing')\n"
+    )
+    request = RunRequest(
+        language="python",
+        code=path.read_text(),
+        workspace=Workspace(str(tmp_path)),
+        origin=Origin(str(path), name="program.py"),
+        args=("word",),
+    )
+
+    result = await engine.run(request)
+
+    assert (result.stdout, result.stderr) == ("['word']\n", "")
