@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, NoReturn
 
 from kowalski_cli import exit_codes
@@ -33,7 +33,12 @@ class Parser(ArgumentParser):
     def short_usage(self) -> str:
         """What can be given, in a line; the options are told below it."""
         given = [action for action in self._get_positional_actions() if action.dest != "help"]
-        words = [f"[{action.dest}]" if action.nargs == "?" else action.dest for action in given]
+        words = [
+            f"[{action.metavar or action.dest}]"
+            if action.nargs in ("?", REMAINDER)
+            else action.dest
+            for action in given
+        ]
         return " ".join([self.prog, "[options]", *(word.upper() for word in words)])
 
     def error(self, message: str) -> NoReturn:

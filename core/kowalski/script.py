@@ -10,6 +10,7 @@ from kowalski.engine import Engine
 from kowalski.model.run import Limits, RunRequest, Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from kowalski.model.event import RunResult
@@ -23,6 +24,7 @@ def run(
     folder: str | PathLike[str] | None = None,
     timeout_s: float | None = None,
     stdin: str | None = None,
+    args: Sequence[str] = (),
 ) -> RunResult:
     """Run code in a sandbox and wait for its end.
 
@@ -33,6 +35,7 @@ def run(
         folder: a folder that the code can read.
         timeout_s: seconds of execution; the device's default if left out.
         stdin: what the program reads.
+        args: what the program finds on its command line, behind its own name.
 
     Raises:
         KowalskiError: nothing was run. A program that fails does not raise: see
@@ -46,6 +49,7 @@ def run(
         workspace=workspace,
         limits=Limits(wall_s=timeout_s),
         stdin=stdin,
+        args=tuple(args),
     )
 
     async def ask() -> RunResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import REMAINDER
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,7 +42,13 @@ _BY_SUFFIX: Final = {
 
 def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
-    parser.add_argument("file", nargs="?", help="a file with code; by default stdin")
+    parser.add_argument(
+        "program",
+        nargs=REMAINDER,
+        metavar="FILE [ARG...]",
+        help="a file with code, - for stdin, which is the default; what follows is the program's, "
+        "options too",
+    )
     parser.add_argument("-c", "--code", help="the code itself")
     parser.add_argument("-l", "--language", metavar="LANG", help="its language, such as python")
     parser.add_argument("-s", "--session", metavar="NAME", help="a session, which remembers")
@@ -60,7 +67,8 @@ def declare(parser: ArgumentParser) -> None:
     with_examples(
         parser,
         ("kowalski exec -l python -c 'print(6 * 7)'", "run it and forget it"),
-        ("kowalski exec report.py", "a file; its name tells the language"),
+        ("kowalski exec report.py --year 2026", "a file, and what it is given"),
+        ("kowalski exec -l bash -c 'echo $1' -- a", "code, and what it is given"),
         ("echo 'ls | wc -l' | kowalski exec -l bash", "code from stdin"),
         ("kowalski exec -l python -s work -c 'x = 41'", "a session remembers x"),
     )
@@ -68,7 +76,7 @@ def declare(parser: ArgumentParser) -> None:
 
 def perform(arguments: Namespace) -> int:
     """Run it; the exit code is the program's own."""
-    request = _request(arguments)
+    request = _request(arguments, *_program(arguments))
     return talk(partial(_execute, request=request, as_json=arguments.json))
 
 
@@ -81,40 +89,59 @@ async def _execute(engine: Engine, request: RunRequest, *, as_json: bool) -> int
     return exit_codes.CANCELLED
 
 
-def _request(arguments: Namespace) -> RunRequest:
-    if arguments.file is not None and arguments.code is not None:
-        raise InvalidRequest("There is a file and also -c: give one of them.")
+def _program(arguments: Namespace) -> tuple[str | None, tuple[str, ...]]:
+    """The file that was named, and what the program is given."""
+    words: list[str] = arguments.program
+    if arguments.code is None:
+        file, *args = (words[1:] if words[:1] == ["--"] else words) or ["-"]
+        return (None if file == "-" else file), tuple(args)
+    if words and words[0] != "--":
+        raise InvalidRequest(
+            f"There is -c and also {words[0]}: name either a file or code. What the code is to be "
+            "given stands behind -- at the end."
+        )
+    return None, tuple(words[1:])
+
+
+def _request(arguments: Namespace, file: str | None, args: tuple[str, ...]) -> RunRequest:
     if arguments.write and arguments.no_workspace:
         raise InvalidRequest("Without a workspace there is nothing to write to: drop --write.")
     workspace = None if arguments.no_workspace else _workspace(write=arguments.write)
     return RunRequest(
-        language=_language(arguments),
-        code=_code(arguments),
+        language=_language(arguments, file),
+        code=_code(arguments, file),
         session=arguments.session,
         workspace=workspace,
         network=not arguments.no_net,
         limits=Limits(wall_s=arguments.timeout),
         stdin=_stdin(arguments),
+        args=args,
         env=granted_to(workspace) if workspace else {},
-        origin=Origin(str(Path(arguments.file).absolute())) if arguments.file else None,
+        origin=_origin(file) if file is not None else None,
         device=arguments.device,
         release=arguments.release,
         requester=REQUESTER,
     )
 
 
-def _language(arguments: Namespace) -> str:
-    known = arguments.language or _BY_SUFFIX.get(Path(arguments.file or "").suffix.lower())
+def _origin(file: str) -> Origin:
+    path = Path(file)
+    # A sandbox has folders at their real places.
+    return Origin(str(path.parent.resolve() / path.name), name=file)
+
+
+def _language(arguments: Namespace, file: str | None) -> str:
+    known = arguments.language or _BY_SUFFIX.get(Path(file or "").suffix.lower())
     if known is None:
         raise InvalidRequest("Which language is it? Say so, for example: -l python")
     return str(known)
 
 
-def _code(arguments: Namespace) -> str:
+def _code(arguments: Namespace, file: str | None) -> str:
     if arguments.code is not None:
         return str(arguments.code)
-    if arguments.file is not None:
-        return file_text(Path(arguments.file))
+    if file is not None:
+        return file_text(Path(file))
     if arguments.stdin_file == "-":
         raise InvalidRequest("stdin cannot be both code and input: give the code with -c.")
     return typed_text("code")

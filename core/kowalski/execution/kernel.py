@@ -128,13 +128,15 @@ class Kernel:
         stdin: str | None = None,
         host_functions: Sequence[str] = (),
         inputs: Mapping[str, str] | None = None,
+        program: Sequence[str] = (),
         last: bool = False,
         build: Build | None = None,
     ) -> Outcome:
         """Execute `code`; one run at a time. `inputs` maps names to paths inside.
 
-        `build` is for languages that are compiled. After the `last` one the kernel is ended: its
-        program ends as if it had been run by itself.
+        `program` is what the code is to know of itself as a program: its name, the path of its
+        file (both may be empty), then its arguments. `build` is for languages that are compiled.
+        After the `last` one the kernel is ended: its program ends as if it had been run by itself.
 
         Returns when the kernel has answered or ended. It is the caller's part to end a run that
         takes too long.
@@ -146,6 +148,8 @@ class Kernel:
         try:
             await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
             places = [part for pair in (inputs or {}).items() for part in pair]
+            if program:
+                await self._send("program", *program)
             if last and self.language in ("python", "java"):
                 # Blocks of the others always end as programs do; it would cost them milliseconds.
                 await self._send("last")

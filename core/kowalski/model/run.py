@@ -57,11 +57,15 @@ class Origin:
 
     `first_line` is the document's line, counted from 1, of the code's first line, so that
     `first_line + error.line - 1` is a line of the document.
+
+    `name` is for a document that is a whole program, which then is told both: its name as it was
+    typed, such as `./report.py`, and its path, which is `document`.
     """
 
     document: str
     first_line: int = 1
     block: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class RunRequest:
         network: False to go without the network even where the owner granted it.
         inputs: read-only values by name, attached without copying.
         host_functions: names of functions that the code may call and the caller answers.
+        args: what the program is given on its command line, behind its own name: at most 1,000
+            words and 128 kB together.
         env: values for environment variables; each name must have been granted.
         idempotent: may be run again where it is not known whether it ran.
         release: compiled for speed, where the language is compiled.
@@ -106,6 +112,7 @@ class RunRequest:
     stdin: str | None = None
     inputs: Mapping[str, BlobRef] = field(default_factory=dict)
     host_functions: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
     toolchain: Toolchain = Toolchain()

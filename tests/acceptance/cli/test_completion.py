@@ -62,6 +62,8 @@ def offered(shell: Shell, env: dict[str, str], line: str) -> set[str]:
         ("kowalski run notes.md --block lo", {"load", "loud"}),
         ("kowalski run none.md --block lo", {""}),
         ("kowalski exec -l ja", {"java", "javascript"}),
+        ("kowalski exec notes.md --of da", {"data.csv"}),
+        ("kowalski exec notes.md --time", {""}),
         ("kowalski completion ", {"bash", "fish", "zsh"}),
         ("kowalski mcp --no-", {"--no-folder", "--no-net"}),
         ("kowalski nonsense ", {""}),

@@ -100,6 +100,26 @@ def test_code_comes_from_a_file_whose_name_tells_the_language(shell: Shell) -> N
     assert 'File "greet.py", line 3' in done.stderr
 
 
+def test_what_follows_a_file_is_the_programs(shell: Shell) -> None:
+    (shell.folder / "tell.py").write_text("import sys; print(sys.argv, __file__)")
+
+    done = shell.kowalski("exec", "--json", "tell.py", "--json", "-s", "a b", "--", "--help")
+
+    said = [json.loads(line).get("text") for line in done.stdout.splitlines()]
+    argv = ["tell.py", "--json", "-s", "a b", "--", "--help"]
+    assert f"{argv} {shell.folder / 'tell.py'}\n" in said
+
+
+def test_code_that_is_no_file_has_its_arguments_behind_two_dashes_or_one(shell: Shell) -> None:
+    code = "echo $0 $# $1 $2"
+
+    typed = shell.kowalski("exec", "-l", "bash", "-c", code, "--", "-s", "b")
+    piped = shell.kowalski("exec", "-l", "bash", "-", "-s", "b", stdin=code)
+
+    assert (typed.stdout, typed.stderr) == ("bash 2 -s b\n", "")
+    assert (piped.stdout, piped.stderr) == (typed.stdout, "")
+
+
 def test_code_comes_from_stdin(shell: Shell) -> None:
     done = shell.kowalski("exec", "-l", "python", stdin="print('piped')")
 
@@ -249,7 +269,7 @@ def test_a_reader_that_leaves_is_no_error(shell: Shell) -> None:
         (("missing.py",), "missing.py"),
         (("-l", "python", "-c", "1", "--timeout", "-1"), "--timeout"),
         (("-l", "python", "-c", "1", "--timeout", "1e308"), "--timeout"),
-        (("-l", "python", "-c", "1", "x.py"), "-c"),
+        (("-l", "python", "-c", "1", "x.py"), "behind --"),
         (("-l", "python", "-c", "1", "--lang", "x"), "--lang"),
     ],
 )

@@ -142,7 +142,8 @@ def test_a_run_whose_agent_is_stopped_is_lost_and_not_to_be_tried_again(
     code = "print('up', flush=True)\nwhile True: pass"
     write_document(shell.folder, f"python\n{code}")
     (shell.folder / "notes.py").write_text(code)
-    process = shell.start(*command, *["--json"] * as_json)
+    name, file = command
+    process = shell.start(name, *["--json"] * as_json, file)
     assert process.stdout is not None
     while "up" not in process.stdout.readline():
         pass

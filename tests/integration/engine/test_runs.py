@@ -308,6 +308,11 @@ async def test_waiting_for_the_host_costs_neither_time_nor_a_slot(engine: Engine
         (RunRequest(language="python", code="1", env={"A": "b"}), RightsDenied),
         (RunRequest(language="python", code="1", env={"LD_PRELOAD": "x"}), RightsDenied),
         (RunRequest(language="python", code="1", host_functions=("a b",)), InvalidRequest),
+        (RunRequest(language="bash", code="ls", args=("a\0b",)), InvalidRequest),
+        (RunRequest(language="bash", code="ls", args=("\ud800",)), InvalidRequest),
+        (RunRequest(language="bash", code="ls", args=("a",) * 1001), InvalidRequest),
+        (RunRequest(language="bash", code="ls", args=("é" * 65_537,)), InvalidRequest),
+        (RunRequest(language="bash", code="ls", origin=Origin("/a\0b")), InvalidRequest),
     ],
     ids=lambda value: "" if isinstance(value, RunRequest) else value.code,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,22 @@ async def test_output_comes_in_order_and_in_utf_8(engine: Engine) -> None:
     code = 'System.out.print("é"); System.err.println("ü");\nSystem.out.println("→");'
     result = await _in_session(engine, code)
     assert (result.stdout, result.stderr) == ("é→\n", "ü\n")
+
+
+@pytest.mark.parametrize("session", [_SESSION, None])
+async def test_a_main_is_given_the_arguments_of_its_own_run_alone(
+    engine: Engine, session: str | None
+) -> None:
+    code = """class Given {
+    public static void main(String[] args) {
+        for (String word : args) System.out.print(word + "|");
+    }
+}"""
+    request = RunRequest(language="java", code=code, session=session)
+    given = replace(request, args=("--year", "two words", "", "ü→\n"))
+
+    assert (await engine.run(given)).stdout == "--year|two words||ü→\n|"
+    assert (await engine.run(request)).stdout == ""
 
 
 async def test_each_run_reads_its_own_standard_input(engine: Engine) -> None:

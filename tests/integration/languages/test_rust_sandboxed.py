@@ -117,6 +117,19 @@ async def test_an_unchanged_block_is_compiled_once(engine: Engine, home: Path) -
     assert warning.column == 5
 
 
+async def test_other_arguments_need_no_other_program(engine: Engine, home: Path) -> None:
+    request = _request('print!("{:?}", std::env::args().nth(1));')
+    before = _kept(home)
+    plain = await engine.run(request)
+    kept = _kept(home)
+
+    given = await engine.run(replace(request, args=("--kept",)))
+
+    assert (plain.stdout, given.stdout) == ("None", 'Some("--kept")')
+    assert len(kept - before) == 1
+    assert _kept(home) == kept
+
+
 @pytest.mark.parametrize("change", ["code", "release", "folder"])
 async def test_another_block_is_another_program(
     engine: Engine, home: Path, workspace: Path, change: str

@@ -50,6 +50,8 @@ _IN_WORDS: Final = {
 _LOOK_AGAIN_S: Final = 5.0
 _MANY_FOLDERS: Final = 500
 _MAX_CODE_BYTES: Final = 8 * MB
+_MAX_ARGUMENTS: Final = 1000
+_MAX_ARGUMENT_BYTES: Final = 128 * 1024
 _MAX_STDIN_BYTES: Final = 64 * MB
 
 
@@ -313,9 +315,26 @@ def _check(request: RunRequest) -> None:
             f"{request.session[:80]!r} cannot be the name of a session. A name has letters from a "
             "to z, digits, `.`, `_` and `-`, at most 64, and begins with none of `.` and `-`."
         )
+    _check_program(request)
     for name in (*request.inputs, *request.host_functions):
         if not name.isidentifier() or not name.isascii():
             raise InvalidRequest(f"{name!r} cannot be the name of an input or a function.")
+
+
+def _check_program(request: RunRequest) -> None:
+    origin = request.origin
+    names = (origin.document, origin.name or "") if origin is not None else ()
+    try:
+        words = [word.encode("utf-8", "surrogateescape") for word in (*names, *request.args)]
+    except UnicodeEncodeError:
+        raise InvalidRequest("An argument, or the file's name, is not Unicode.") from None
+    if any(b"\0" in word for word in words):
+        raise InvalidRequest("An argument, or the file's name, holds a NUL, which none can.")
+    if len(request.args) > _MAX_ARGUMENTS or sum(map(len, words)) > _MAX_ARGUMENT_BYTES:
+        raise InvalidRequest(
+            f"There are over {_MAX_ARGUMENTS} arguments, or over {_MAX_ARGUMENT_BYTES // 1024} kB "
+            "of them. Let the program read them from stdin or a file."
+        )
 
 
 def _look(toolchain: Toolchain, root: str | None) -> Surroundings:

@@ -260,6 +260,7 @@ class Conductor:
                 stdin=request.stdin,
                 host_functions=request.host_functions,
                 inputs=self._inputs,
+                program=_program(request),
                 last=request.session is None or self._kernel_name is None,
                 build=build,
             )
@@ -356,3 +357,11 @@ def _label(request: RunRequest) -> str:
         return "<code>"
     name = origin.document.rpartition("/")[2] or "<document>"
     return f"{name}[{origin.block}]" if origin.block else name
+
+
+def _program(request: RunRequest) -> tuple[str, ...]:
+    """What the code is told of itself as a program; nothing where it is none."""
+    origin = request.origin
+    if origin is not None and origin.name is not None:
+        return (origin.name, origin.document, *request.args)
+    return ("", "", *request.args) if request.args else ()

@@ -30,6 +30,9 @@ else
     __k_lock=
     __k_calls=0
     __k_trace=
+    __k_program=()
+    __k_own=()
+    __k_told=
 fi
 __k_pid=$BASHPID
 __k_running=
@@ -271,7 +274,7 @@ __k_prepare() { # CODE LABEL FUNCTIONS [NAME PATH]...: make ready for a block
     if [[ ! -d $__k_folder ]]; then command -p mkdir -p "$__k_folder"; fi
     __k_file=$__k_folder/${label:-code}
     # From Bash 5.0 on this is $0, which would be this file.
-    BASH_ARGV0=${label/#"<code>"/bash}
+    BASH_ARGV0=${__k_program[0]:-${label/#"<code>"/bash}}
     # One newline at the end, or errors there would be told of a line too many.
     builtin printf '%s\n' "${1%$'\n'}" >|"$__k_file"
     __k_running=1
@@ -353,11 +356,22 @@ while :; do
             __k_end=0
             __k_conclude
         fi
+        if [[ $__k_told ]]; then
+            # A program's arguments are no others'.
+            set -- "${__k_own[@]}"
+            __k_program=() __k_told=
+        fi
         __k_receive
         if [[ $__k_kind == variables ]]; then
             __k_variables
+        elif [[ $__k_kind == program ]]; then
+            __k_program=("${__k_fields[@]}")
         elif [[ $__k_kind == run ]]; then
             __k_prepare "${__k_fields[@]:0:3}"
+            if ((${#__k_program[@]})); then
+                __k_own=("$@") __k_told=1
+                set -- "${__k_program[@]:2}"
+            fi
             builtin source "$__k_file"
             { __k_end=$? __k_trace=${-//[!x]/} && set +x; } 2>/dev/null
             __k_conclude

@@ -60,6 +60,7 @@ class Kernel:
         self._inputs: "dict[str, tuple[str, str]]" = {}
         self._loop: "typing.Any" = None
         self._siblings: "dict[str, typing.Any]" = {}
+        self._program: "typing.Any" = None
         self._is_last = False
 
     def serve(self) -> "typing.NoReturn":
@@ -80,6 +81,9 @@ class Kernel:
                 self._interrupts.pending, self._interrupts.armed = False, True
                 self._run(*[field.decode("utf-8", "replace") for field in fields])
                 self._interrupts.armed = False
+            elif kind == "program":
+                words = [field.decode("utf-8", "surrogateescape") for field in fields]
+                self._program = self._sibling("python_program").Program(self._names, *words)
             elif kind == "last":
                 self._is_last = True
             elif kind == "variables":
@@ -98,6 +102,8 @@ class Kernel:
         at: "int | None" = None
         said: "list[tuple[str, ...]]" = []
         try:
+            if self._program is not None:
+                self._program.begin()
             self._bind_inputs(code, dict(zip(inputs[::2], inputs[1::2])))
             self._imports.mentioned(code)
             body, last, last_line = self._compiled(code, filename)
@@ -124,6 +130,9 @@ class Kernel:
                 if not status:
                     status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
                     said.append(("error", *self._told(error, filename, label)))
+        if self._program is not None:
+            self._program.end()
+            self._program = None
         self._streams.finish()
         if posix.getpid() != self._pid:
             self._leave(status, said)

@@ -40,6 +40,7 @@ class Kernel:
         self._channel = python_channel.Channel(3, 4, _Undisturbed())
         self._compiler = rust_compiler.Compiler(compiler, _FOLDER)
         self._build = _PLAINLY
+        self._arguments: "list[str]" = []
         self._interrupted = False
         self._problem = ""
 
@@ -57,10 +58,13 @@ class Kernel:
             fields = [field.decode("utf-8", "surrogateescape") for field in raw]
             if kind == "build":
                 self._build = fields
+            elif kind == "program":
+                self._arguments = fields[2:]
             elif kind == "run":
                 self._interrupted = False
                 self._run(*fields)
                 self._build = _PLAINLY
+                self._arguments = []
             elif kind == "variables":
                 self._channel.send(("variables", "[]"))
 
@@ -129,7 +133,7 @@ class Kernel:
         if self._interrupted:
             self._fail(_INTERRUPTED, "KeyboardInterrupt", "interrupted")
             return
-        status = rust_compiler.run(program, [program], environment)
+        status = rust_compiler.run(program, [program, *self._arguments], environment)
         if posix.WIFSIGNALED(status):
             number = posix.WTERMSIG(status)
             if self._interrupted and number == _signal.SIGINT:

@@ -16,7 +16,7 @@ const { Host } = require('./host.cjs');
 const { Interrupts } = require('./interrupts.cjs');
 const { Source } = require('./source.cjs');
 const { Streams } = require('./streams.cjs');
-const { define, defineLazily, furnish } = require('./surroundings.cjs');
+const { Place, define, defineLazily, furnish } = require('./surroundings.cjs');
 
 // The program may put others in their places.
 const { setImmediate, setTimeout, clearTimeout, process } = globalThis;
@@ -35,7 +35,8 @@ const PICTURES = [
 ];
 
 class Session {
-  constructor() {
+  constructor(place) {
+    this.place = place;
     this.channel = new Channel();
     this.hear = (kind, fields) => this.#hear(kind, fields);
     this.host = new Host(this.channel, () => this.channel.receive(this.hear));
@@ -44,6 +45,7 @@ class Session {
     this.teller = new Teller(this.blocks, __dirname);
     this.interrupts = new Interrupts(() => this.#interrupted());
     this.run = null;
+    this.isProgram = false;
     this.early = [];
     this.given = new Set();
     this.own = new Set(Object.getOwnPropertyNames(globalThis));
@@ -84,6 +86,11 @@ class Session {
       this.early.push([kind, fields]);
     } else if (kind === 'run') {
       this.#start(...fields);
+    } else if (kind === 'program') {
+      const [, path, ...words] = fields;
+      (path ? new Place(path) : this.place).take(words);
+      this.isProgram = true;
+      this.#next();
     } else {
       if (kind === 'variables') this.channel.send('variables', JSON.stringify(this.#variables()));
       this.#next();
@@ -297,6 +304,8 @@ class Session {
     clearTimeout(this.watching);
     this.interrupts.forget();
     this.host.forget();
+    if (this.isProgram) this.place.take([]);
+    this.isProgram = false;
     this.channel.send('done', String(code));
     setImmediate(() => {
       this.#listen();
@@ -377,8 +386,7 @@ function failure(name, message) {
 
 /** Take over the descriptors 0 to 4, and serve until the agent goes. */
 function serve() {
-  furnish();
-  new Session().serve();
+  new Session(furnish()).serve();
 }
 
 module.exports = { serve };

@@ -22,28 +22,43 @@ function defineLazily(target, name, make) {
   });
 }
 
+/** What blocks have that are no file; they have it from here on. */
 function furnish() {
-  const folder = process.cwd();
-  const file = `${folder}/block.js`;
-  process.argv = [process.execPath, file];
-  const main = new Module(file);
-  main.filename = file;
-  main.paths = Module._nodeModulePaths(folder);
-  const require = createRequire(file);
-  require.main = main;
-  process.mainModule = main;
-  main.require = require;
-  define(globalThis, 'require', require);
-  define(globalThis, 'module', main);
-  define(globalThis, 'exports', main.exports);
-  define(globalThis, '__filename', file);
-  define(globalThis, '__dirname', folder);
+  const place = new Place(`${process.cwd()}/block.js`);
+  place.take([]);
   for (const name of builtinModules) {
     if (!(name in globalThis) && /^[a-z]\w*$/.test(name)) {
-      defineLazily(globalThis, name, () => require(name));
+      defineLazily(globalThis, name, () => place.require(name));
     }
   }
-  define(globalThis, IMPORT, importer(file, main.paths, require));
+  return place;
+}
+
+/** A file that blocks may be taken for: what a module in it has. */
+class Place {
+  constructor(file) {
+    this.file = file;
+    this.folder = file.slice(0, file.lastIndexOf('/')) || '/';
+    this.main = new Module(file);
+    this.main.filename = file;
+    this.main.paths = Module._nodeModulePaths(this.folder);
+    this.require = createRequire(file);
+    this.require.main = this.main;
+    this.main.require = this.require;
+    this.importer = importer(file, this.main.paths, this.require);
+  }
+
+  /** Let the blocks that come be this file, which was given `words` on its command line. */
+  take(words) {
+    process.argv = [process.execPath, this.file, ...words];
+    process.mainModule = this.main;
+    define(globalThis, 'require', this.require);
+    define(globalThis, 'module', this.main);
+    define(globalThis, 'exports', this.main.exports);
+    define(globalThis, '__filename', this.file);
+    define(globalThis, '__dirname', this.folder);
+    define(globalThis, IMPORT, this.importer);
+  }
 }
 
 /** What stands for `import` in blocks: only code that Node has loaded itself may import. */
@@ -71,4 +86,4 @@ function importer(file, paths, require) {
   return load;
 }
 
-module.exports = { define, defineLazily, furnish };
+module.exports = { Place, define, defineLazily, furnish };

@@ -55,7 +55,7 @@ final class Block {
             if (part.kind == Kind.STATEMENT || part.kind == Kind.EXPRESSION) return null;
             Matcher main = MAIN.matcher(part.code);
             if (call != null || !main.find()) continue;
-            String arguments = main.group(2).isBlank() ? "()" : "(new String[0])";
+            String arguments = main.group(2).isBlank() ? "()" : "(kowalski.Arguments.given())";
             Matcher type = TYPE.matcher(part.code);
             if (part.kind == Kind.METHOD) call = "main" + arguments;
             else if (part.kind == Kind.TYPE_DECL && type.find()) {

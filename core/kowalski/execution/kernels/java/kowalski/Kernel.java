@@ -1,6 +1,7 @@
 package kowalski;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import sun.misc.Signal;
@@ -48,16 +49,21 @@ public final class Kernel {
     private void serve() throws IOException {
         ExecutorService work = Executors.newSingleThreadExecutor();
         boolean last = false;
+        List<String> words = List.of();
         for (Channel.Frame frame = channel.receive(); frame != null; frame = channel.receive()) {
             Channel.Frame heard = frame;
             boolean alone = last;
+            List<String> arguments = words;
             last = frame.kind().equals("last");
             if (frame.kind().equals("answer")) {
                 Host.answer(frame.field(0), frame.field(1), frame.field(2));
             } else if (frame.kind().equals("variables")) {
                 work.submit(() -> variables());
+            } else if (frame.kind().equals("program")) {
+                words = frame.fields().subList(2, frame.fields().size());
             } else if (frame.kind().equals("run")) {
-                work.submit(() -> run(heard, alone));
+                words = List.of();
+                work.submit(() -> run(heard, arguments, alone));
             }
         }
     }
@@ -67,8 +73,10 @@ public final class Kernel {
         return null;
     }
 
-    private Void run(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
+    private Void run(Channel.Frame frame, List<String> arguments, boolean last)
+            throws IOException, InterruptedException {
         Streams.refresh();
+        Arguments.set(arguments);
         Exits.expect(last);
         interrupted = false;
         running = true;

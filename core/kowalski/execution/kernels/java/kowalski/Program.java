@@ -159,7 +159,7 @@ final class Program {
                     constructor.setAccessible(true);
                     target = constructor.newInstance();
                 }
-                Turn.call(main, target, given ? new Object[] {new String[0]} : new Object[0]);
+                Turn.call(main, target, given ? new Object[] {Arguments.given()} : new Object[0]);
                 return;
             }
         }
