@@ -43,7 +43,9 @@ def declare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="show first how servers would be chosen from"
     )
-    parser.add_argument("--batch", metavar="FILE", help="ask many prompts, a line of JSON each")
+    parser.add_argument(
+        "--batch", metavar="FILE", help="ask many prompts, a line of JSON each; - for stdin"
+    )
     parser.add_argument("--out", metavar="FILE", help="where what becomes of them is written")
     parser.add_argument("--force", action="store_true", help="replace that file if it is there")
     with_json(parser, "print each event as a line of JSON")
@@ -74,7 +76,10 @@ def _batch(arguments: Namespace) -> PromptBatch:
     if arguments.out is None:
         raise InvalidRequest("Where to write what becomes of them? For example: --out out.jsonl")
     return PromptBatch(
-        Path(arguments.batch), Path(arguments.out), pattern_of(arguments), arguments.force
+        Path("/dev/stdin" if arguments.batch == "-" else arguments.batch),
+        Path(arguments.out),
+        pattern_of(arguments),
+        arguments.force,
     )
 
 

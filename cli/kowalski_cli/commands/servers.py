@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidRequest
@@ -118,8 +119,19 @@ def _add(arguments: Namespace) -> None:
             f"Its key is in {Places.find().keys_file}, which only you may read: this system has no "
             "keyring, or kowalski-rlm[keyring] is not installed."
         )
+    if server.key_from is not None and any(map(_in_the_clear, entry.urls)):
+        note(
+            "Its key travels unencrypted, and whoever listens in the networks between can read "
+            "it. If it speaks TLS, write https:// in its URL."
+        )
     if server.problem:
         note(f"It does not answer now: {one_line(server.problem)}")
+
+
+def _in_the_clear(url: str) -> bool:
+    """Whether what is sent there leaves this computer, and anybody on the way could read it."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def _typed_key(name: str) -> str:

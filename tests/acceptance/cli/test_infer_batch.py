@@ -36,6 +36,15 @@ def write(shell: Shell, *lines: object) -> None:
     (shell.folder / "in.jsonl").write_text(text)
 
 
+def test_prompts_may_come_on_stdin(shell: Shell, studio: CompletionServer) -> None:
+    done = shell.kowalski(
+        "infer", "--batch", "-", "--out", "out.jsonl", "--force", stdin='"one"\n"two"\n'
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(outcomes(shell)) == 2
+
+
 def outcomes(shell: Shell) -> list[Any]:
     return [json.loads(line) for line in (shell.folder / "out.jsonl").read_text().splitlines()]
 
@@ -73,7 +82,7 @@ def test_each_prompt_has_its_outcome_in_order(shell: Shell, studio: CompletionSe
     told = outcomes(shell)
     assert [one["index"] for one in told] == list(range(50))
     assert [one["text"] for one in told] == [f"prompt {number}!" for number in range(50)]
-    assert told[0]["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "type": "usage"}
+    assert told[0]["usage"] == {"prompt_tokens": 3, "completion_tokens": 2}
     assert (told[0]["served_by"], told[0]["finish_reason"]) == ("studio", "stop")
     assert (told[0]["restarted"], told[0]["input_truncated"], told[0]["error"]) == (0, False, None)
 
