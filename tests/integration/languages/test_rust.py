@@ -160,6 +160,17 @@ def test_a_program_that_was_kept_runs_without_its_compiler(
     assert [frame.kind for frame in told.compiled] == ["kept"]
 
 
+def test_a_block_without_a_main_has_modules_of_files_beside_it(
+    rust: KernelProcess, included: Path
+) -> None:
+    (included.parent / "helper.rs").write_text("pub fn answer() -> i32 { 42 }")
+    code = (
+        'let text = "mod no;";\n#[allow(unused)] mod helper;\nprint!("{text}{}", helper::answer());'
+    )
+    told = rust.run(code)
+    assert (told.stdout, told.stderr) == ("mod no;42", ""), told
+
+
 def test_a_program_that_was_kept_counts_while_what_it_includes_stays(
     rust: KernelProcess, included: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,10 @@ _LITERAL = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_MODULE = re.compile(
+    r"^[ \t]*(?:#\[[^\]\n]*\][ \t]*)*(?:pub(?:\([^)\n]*\))?[ \t]+)?mod[ \t]+\w+[ \t]*;",
+    re.MULTILINE,
+)
 _SPACE = re.compile(r"\s*")
 _NOT_LINE_END = re.compile(r"[^\n]")
 _MANIFEST = re.compile(r"\A(?:#![^\[\n][^\n]*\n)?\s*(?:---\w*[ \t]*\n|//![ \t]*```[ \t]*cargo\b)")
@@ -40,11 +44,12 @@ class Source:
         if has_main(plain):
             self.text = code
             return
+        code, modules = _without_modules(code, plain)
         at = _after_attributes(code, plain)
         self.line = code.count("\n", 0, at) + 1
         self._at = at - (code.rfind("\n", 0, at) + 1)
         self.head = _HEAD
-        self.text = code[:at] + _HEAD + code[at:] + _TAIL
+        self.text = code[:at] + _HEAD + code[at:] + _TAIL + modules
 
     def column(self, line: int, column: int) -> int:
         """A column of the compiler's as one of the block's. Both count from 1."""
@@ -105,6 +110,17 @@ def manifest_crates(code: str) -> "list[str] | None":
         elif line is not None and section == "dependencies":
             crates.append(line.group(2))
     return list(dict.fromkeys(crates))
+
+
+def _without_modules(code: str, plain: str) -> "tuple[str, str]":
+    """The code with blanks for its `mod name;`, which no function may hold, and those."""
+    modules = ""
+    for found in _MODULE.finditer(plain):
+        begin, end = found.span()
+        if plain.count("{", 0, begin) == plain.count("}", 0, begin):
+            modules += code[begin:end].strip() + "\n"
+            code = code[:begin] + " " * (end - begin) + code[end:]
+    return code, modules
 
 
 def _comment_end(code: str, at: int) -> int:
