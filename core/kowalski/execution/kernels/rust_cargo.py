@@ -21,7 +21,6 @@ case " $* " in *" --crate-name code "*)
 esac
 exec "$@"
 """
-_STATUS = re.compile(r"(?= {0,11}[A-Z])[ \w]{12} ")
 _CODEGEN = ("opt-level", "panic", "lto", "codegen-units", "overflow-checks", "debug-assertions")
 _TOLD = re.compile(r"(CARGO_(?:PKG_\w+|MANIFEST_\w+|CRATE_NAME|BIN_NAME))=(.*)")
 _LOCAL = re.compile(r"path\+file://|git\+file://")
@@ -68,18 +67,19 @@ class Cargo:
         self,
         manifest: str,
         environment: "dict[bytes, bytes]",
-        start: "typing.Callable[..., int]",
+        run: "typing.Callable[..., int]",
         *,
         release: bool,
     ) -> Crates:
-        """Build what a manifest asks for. `start` starts a program, as `rust_compiler.start`."""
+        """Build what a manifest asks for. `run` runs a program, as `rust_compiler.run`."""
         self._package.make()
         self._package.drop("Cargo.lock", "flags", "variables")
         self._package.put("Cargo.toml", manifest.encode("utf-8", "surrogateescape"))
         self._package.put("code.rs", b"fn main() {}\n")
         self._package.put("recorder", _RECORDER, 0o700)
-        messages = self._package.put("messages", b"")
-        status, words = self._run(self._environment(environment), start, messages, release=release)
+        status = self._run(self._environment(environment), run, release=release)
+        words = self._package.data("words", _MOST_WORDS).decode("utf-8", "replace")
+        words = words.replace(" (%s)" % self._package.path, "")
         crates = Crates(self._package.data("messages").decode("utf-8", "replace"), words)
         if status == 0:
             self._complete(crates, release=release)
@@ -88,52 +88,26 @@ class Cargo:
     def _run(
         self,
         environment: "dict[bytes, bytes]",
-        start: "typing.Callable[..., int]",
-        messages: str,
+        run: "typing.Callable[..., int]",
         *,
         release: bool,
-    ) -> "tuple[int, str]":
-        """How cargo ended, and what it said but for its progress, which goes to stderr."""
-        argv = [self._path, "build", "--bin=code", "--message-format=json"]
+    ) -> int:
+        """How cargo ended. Its progress is told nowhere: a block prints the same each time."""
+        argv = [self._path, "build", "--quiet", "--bin=code", "--message-format=json"]
+        actions = [(posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0)]
+        for fd, name in ((1, "messages"), (2, "words")):
+            path = self._package.put(name, b"")
+            actions.append((posix.POSIX_SPAWN_OPEN, fd, path, posix.O_WRONLY, 0))
         here = posix.open(".", posix.O_RDONLY | posix.O_CLOEXEC)
-        reader, writer = posix.pipe()
-        actions = [
-            (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
-            (posix.POSIX_SPAWN_OPEN, 1, messages, posix.O_WRONLY, 0),
-            (posix.POSIX_SPAWN_DUP2, writer, 2),
-        ]
         try:
             # Beside its own package, it finds no settings of the folder's.
             posix.chdir(self._package.path)
-            try:
-                pid = start(
-                    self._path, [*argv, *(["--release"] if release else [])], environment, actions
-                )
-            finally:
-                posix.fchdir(here)
-                posix.close(writer)
-            words = self._heard(reader)
+            return run(
+                self._path, [*argv, *(["--release"] if release else [])], environment, actions
+            )
         finally:
-            posix.close(reader)
+            posix.fchdir(here)
             posix.close(here)
-        return posix.waitpid(pid, 0)[1], words
-
-    def _heard(self, reader: int) -> str:
-        """Pass progress on, and gather the rest."""
-        said, rest = "", b""
-        own = " (%s)" % self._package.path
-        while True:
-            data = posix.read(reader, 1 << 16)
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop() if data else b""
-            for raw in lines:
-                line = raw.decode("utf-8", "replace")
-                if _STATUS.match(line) is None:
-                    said = (said + line.replace(own, "") + "\n")[:_MOST_WORDS]
-                elif own not in line and "Finished" not in line:
-                    posix.write(2, raw + b"\n")
-            if not data:
-                return said
 
     def _complete(self, crates: Crates, *, release: bool) -> None:
         """Tell how to compile with crates that were built."""
@@ -184,7 +158,6 @@ class Cargo:
             b"CARGO_INCREMENTAL": b"0",
             b"CARGO_PROFILE_DEV_DEBUG": b"false",
             b"CARGO_TERM_COLOR": b"never",
-            b"CARGO_TERM_PROGRESS_WHEN": b"never",
             b"RUSTC": self._compiler.encode("utf-8", "surrogateescape"),
             b"RUSTC_WORKSPACE_WRAPPER": folder + b"/recorder",
         }

@@ -153,7 +153,7 @@ class Compiler:
         start = posix.getcwdb().decode("utf-8", "surrogateescape")
         package = manifest.package(start, self._edition)
         began_ns = posix.stat(self._own().put("code.rs", b"")).st_ctime_ns
-        crates: "Crates" = cargo.build(package, _environment(), start_program, release=release)
+        crates: "Crates" = cargo.build(package, _environment(), run, release=release)
         if crates.flags:
             return self._compiled(
                 source, label, crates, release=release, tell=tell, began_ns=began_ns
@@ -299,22 +299,6 @@ class Compiler:
 _ANEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
-def start_program(
-    path: str,
-    argv: "list[str]",
-    environment: "dict[bytes, bytes]",
-    actions: "typing.Sequence[tuple[typing.Any, ...]]" = (),
-) -> int:
-    """Start a program, and tell its process.
-
-    Raises:
-        OSError: it cannot be started.
-    """
-    # What the kernel ignores or catches, its programs do not.
-    defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
-    return posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
-
-
 def run(
     path: str,
     argv: "list[str]",
@@ -326,7 +310,10 @@ def run(
     Raises:
         OSError: it cannot be started.
     """
-    return posix.waitpid(start_program(path, argv, environment, actions), 0)[1]
+    # What the kernel ignores or catches, its programs do not.
+    defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
+    pid = posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
+    return posix.waitpid(pid, 0)[1]
 
 
 def _environment() -> "dict[bytes, bytes]":
