@@ -130,12 +130,15 @@ def test_without_the_network_the_crates_are_named(
 
 
 @pytest.mark.parametrize(
-    "code",
-    ["use sdt::fs;\nfn main() {}", "mod there {}\nuse there::Missing;\nfn main() {}"],
+    ("code", "error"),
+    [
+        ("mod shapes {}\nfn main() { shape::f(); }", "E0433"),
+        ("mod there {}\nuse there::Missing;\nfn main() {}", "E0432"),
+    ],
     ids=["slip", "module"],
 )
-def test_what_is_no_crate_is_not_asked_of_cargo(rust: KernelProcess, code: str) -> None:
-    assert _run(rust, code).error_type == "E0432"
+def test_what_is_no_crate_is_not_asked_of_cargo(rust: KernelProcess, code: str, error: str) -> None:
+    assert _run(rust, code).error_type == error
 
 
 def _files(rust: KernelProcess, code: str) -> tuple[bytes, list[str]]:
