@@ -101,7 +101,7 @@ ensure_clients() {
     touch "$clients/node_modules/.package-lock.json"
 }
 
-rust_works() { has cc && rustc --version >/dev/null 2>&1; }
+rust_works() { has cc && rustc --version >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; }
 
 ensure_real_model() {
     PYTHONPATH=tests .venv/bin/python -m real_model ||
@@ -119,7 +119,7 @@ all)
     if has apt-get; then
         { has zsh && has fish; } || install "The tests press TAB in every shell." zsh fish
     fi
-    rust_works || install "The tests compile Rust." rustc gcc libc6-dev
+    rust_works || install "The tests compile Rust." rustc cargo gcc libc6-dev
     has_jdk || install "The tests run Java." default-jdk-headless
     sync
     ensure_node

@@ -35,12 +35,14 @@ class Build:
         kept: a program to use, where the files that it includes still are what they were.
         tell: the program is wanted, to be kept.
         only: it is compiled and not run.
+        network: there is one, from which it may get what it needs.
     """
 
     release: bool = False
     kept: Kept | None = None
     tell: bool = False
     only: bool = False
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)

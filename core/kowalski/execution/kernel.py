@@ -278,7 +278,12 @@ class Kernel:
 
 
 def _build_fields(build: Build) -> list[str]:
-    flags = {"release": build.release, "tell": build.tell, "only": build.only}
+    flags = {
+        "release": build.release,
+        "tell": build.tell,
+        "only": build.only,
+        "network": build.network,
+    }
     how = " ".join(name for name, wanted in flags.items() if wanted)
     kept = build.kept
     if kept is None:

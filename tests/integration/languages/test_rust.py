@@ -122,15 +122,6 @@ def test_the_compiler_gets_no_variable_that_the_program_gets(rust: KernelProcess
     assert rust.run(code).stdout == "None secret\n"
 
 
-def test_a_manifest_is_refused_with_the_crates_that_it_names(rust: KernelProcess) -> None:
-    script = '---\n[dependencies]\nserde = "1"\nrand.workspace = true\n---\nfn main() {}\n'
-    told = rust.run(script)
-    assert _place(told) == ("CratesUnavailable", 1, 1)
-    assert "(serde, rand)" in told.error_message
-    told = rust.run('//! ```cargo\n//! [dependencies]\n//! time = "0.3"\n//! ```\nfn main() {}\n')
-    assert "(time)" in told.error_message
-
-
 @pytest.fixture
 def included(rust: KernelProcess, folder: Path) -> Path:
     """A file that stood there for a while: another compilation took place meanwhile."""

@@ -144,12 +144,6 @@ def test_a_panic_is_read_from_what_it_printed(
     assert (error.type, error.message, error.line, error.column) == told
 
 
-def test_missing_crates_are_named_once_and_those_that_are_there_never() -> None:
-    said = (
-        "error[E0432]: unresolved import `serde`\n  use of unresolved module or unlinked crate "
-        "`serde`\nerror[E0432]: unresolved import `crate::missing`\nunresolved import `std::no`\n"
-    )
-    error = ProgramError(type="E0432", message="unresolved import `serde`", traceback=said)
-    hint = Rust().explain(error, RUSTC, "").hint
-    assert hint is not None
-    assert hint.startswith("There is no crate serde here. ")
+def test_without_cargo_it_is_said_how_to_get_it() -> None:
+    hint = Rust().explain(ProgramError(type="CargoUnavailable", message=""), RUSTC, "").hint
+    assert "/opt/rust/bin/rustc has no cargo beside it. Install one" in str(hint)

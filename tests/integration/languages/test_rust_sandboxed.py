@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kowalski.agent.home.grants import Grants
+from kowalski.agent.home.places import Places
 from kowalski.engine import Engine
 from kowalski.errors import RightsDenied
+from kowalski.execution.rights import Rights
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 
 if TYPE_CHECKING:
@@ -197,11 +200,36 @@ async def test_a_signal_is_told_by_its_name(engine: Engine) -> None:
     assert (result.signal, result.exit_code) == ("SIGABRT", None)
 
 
-async def test_a_missing_crate_is_named_with_what_there_is(engine: Engine) -> None:
-    result = await _failed(engine, _request("use serde::Serialize;\nfn main() {}"))
-    assert result.error is not None
-    assert (result.error.type, result.error.line) == ("E0432", 1)
-    assert "no crate serde here" in str(result.error.hint)
+async def test_crates_take_the_network_and_are_compiled_once_until_they_change(
+    engine: Engine, home: Path, workspace: Path
+) -> None:
+    source = workspace / "mine" / "src" / "lib.rs"
+    source.parent.mkdir(parents=True)
+    source.write_text('pub const SAID: &str = "one";')
+    (workspace / "mine" / "Cargo.toml").write_text('[package]\nname = "mine"\nversion = "1.0.0"\n')
+    # Only what the block says leads cargo.
+    (workspace / ".cargo").mkdir()
+    (workspace / ".cargo" / "config.toml").write_text('build.rustc-wrapper = "/bin/false"\n')
+    manifest = '---\n[dependencies]\nmine = { path = "mine" }\n---\n'
+    request = _request(manifest + 'print!("{}", mine::SAID);', workspace)
+
+    denied = await _failed(engine, request)
+    assert denied.error is not None
+    assert (denied.error.type, denied.error.line) == ("CratesUnavailable", 3)
+    assert f"kowalski allow {workspace} --net" in str(denied.error.hint)
+
+    Grants(Places.within(home)).allow(workspace, Rights(network=True))
+    before = _kept(home)
+    assert (await engine.run(request)).stdout == "one"
+    kept = _kept(home)
+    assert len(kept - before) == 1
+    assert (await engine.run(request)).stdout == "one"
+    assert _kept(home) == kept
+    source.write_text('pub const SAID: &str = "two";')
+    assert (await engine.run(request)).stdout == "two"
+    denied = await _failed(engine, replace(request, network=False))
+    assert denied.error is not None
+    assert denied.error.type == "CratesUnavailable"
 
 
 async def test_a_session_keeps_files_and_says_that_it_keeps_nothing_else(engine: Engine) -> None:

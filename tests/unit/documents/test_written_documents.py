@@ -26,7 +26,7 @@ def test_the_examples_of_the_page_about_documents_are_right() -> None:
     page = (_ROOT / "docs/documents.md").read_text("utf-8")
     shown = [block.code for block in parse(page).blocks if block.info == "markdown"]
 
-    assert len(shown) == 4
+    assert len(shown) == 5
     for example in map(parse, shown):
         assert example.warnings == ()
         assert example.blocks

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.execution.kernels.rust_source import Source, blanked, has_main, manifest_crates
+from kowalski.execution.kernels.rust_source import Source, blanked, has_main
 
 PIECES = st.sampled_from(
     ["//", "/*", "*/", '"', "'", "\\", "r#", "#", "\n", " ", "a", "fn main() {", "}", "#![x]",
@@ -71,18 +71,3 @@ def test_what_only_looks_like_a_main_is_none(code: str) -> None:
 )
 def test_a_main_is_found(code: str) -> None:
     assert has_main(blanked(code))
-
-
-@pytest.mark.parametrize(
-    ("code", "crates"),
-    [
-        ("fn main() {}", None),
-        ("---\n[package]\nedition = '2024'\n---\nfn main() {}", []),
-        ("---cargo\n[dependencies]\nrand = '1'\nserde.version = '1'\n---\n", ["rand", "serde"]),
-        ("#!/usr/bin/env x\n---\n[dependencies.rand]\nversion = '1'\n---\n", ["rand"]),
-        ("//! ```cargo\n//! [dependencies]\n//! time = '0.3'\n//! ```\n", ["time"]),
-        ("//! Text.\nfn main() {}", None),
-    ],
-)
-def test_the_crates_of_a_manifest_are_named(code: str, crates: list[str] | None) -> None:
-    assert manifest_crates(code) == crates

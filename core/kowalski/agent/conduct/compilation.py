@@ -36,6 +36,7 @@ class Compilation:
         self._compiled = compiled
         self._key = _key(admitted, request)
         self._release = request.release
+        self._network = admitted.spec.rights.network
 
     def kept(self) -> Kept | None:
         """The program that is kept for this code."""
@@ -43,7 +44,7 @@ class Compilation:
 
     def build(self, kept: Kept | None, *, clean: bool, only: bool = False) -> Build:
         """How the kernel is to compile it. `clean`: nothing has run in its sandbox before."""
-        return Build(release=self._release, kept=kept, tell=clean, only=only)
+        return Build(release=self._release, kept=kept, tell=clean, only=only, network=self._network)
 
     async def keep(self, outcome: Outcome) -> None:
         """Keep what a run in a clean sandbox compiled, if it did."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NO_NETWORK: Final = re.compile(
     r"(?i:network is unreachable|name or service not known|could not resolve host"
     r"|temporary failure in name resolution|nodename nor servname|\bgetaddrinfo\b|urlopen error)"
-    r"|\b(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND)\b"
+    r"|\b(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND|CratesUnavailable)\b"
 )
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 

@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
 
+    from kowalski.execution.kernels.rust_cargo import Crates
+    from kowalski.execution.kernels.rust_folder import Folder
+    from kowalski.execution.kernels.rust_manifest import Manifest
     from kowalski.execution.kernels.rust_messages import Message
     from kowalski.execution.kernels.rust_source import Source
 
@@ -52,6 +55,7 @@ class Compiler:
         self._modules: "dict[str, typing.Any]" = {}
         temporary = posix.environ.get(b"TMPDIR", b"/tmp").decode("utf-8", "surrogateescape")
         self._folder = "%s/rust.%d" % (temporary, posix.getpid())
+        self._cargo = path.rpartition("/")[0] + "/cargo"
         self._edition = "2021"
 
     def version(self) -> str:
@@ -64,7 +68,7 @@ class Compiler:
         actions = [(posix.POSIX_SPAWN_DUP2, writer, 1)]
         try:
             pid = posix.posix_spawn(
-                self._path, [self._path, "--version"], self._environment(), file_actions=actions
+                self._path, [self._path, "--version"], _environment(), file_actions=actions
             )
         finally:
             posix.close(writer)
@@ -80,32 +84,33 @@ class Compiler:
 
     def source(self, code: str) -> "Source":
         """The block as the compiler gets it."""
-        source: "Source" = self._sibling("rust_source").Source(code)
+        plain = self._sibling("rust_manifest").without_front_matter(code)
+        source: "Source" = self._sibling("rust_source").Source(plain)
         return source
 
-    def compile(self, code: str, label: str, *, release: bool, tell: bool) -> Result:
-        """Compile a block. Its program is there until `clear`; the result has it to `tell` it."""
-        source, messages = self.source(code), self._sibling("rust_messages")
-        crates = self._sibling("rust_source").manifest_crates(code)
-        if crates is not None:
-            return Result(source, [messages.manifest_refused(crates)], "")
+    def compile(self, code: str, label: str, *, release: bool, tell: bool, network: bool) -> Result:
+        """Compile a block. Its program is there until `clear`; the result has it to `tell` it.
+
+        Crates are built where there is a `network`.
+        """
+        source, manifests = self.source(code), self._sibling("rust_manifest")
+        messages = self._sibling("rust_messages")
         self._make_folder()
-        code_file = self._put("code.rs", source.text.encode("utf-8", "surrogateescape"))
-        began_ns = posix.stat(code_file).st_ctime_ns
-        status = run(
-            self._path, self._command(release=release), self._environment(), self._actions()
-        )
-        text = self._get("messages", _MOST_MESSAGE_BYTES).decode("utf-8", "replace")
-        found = messages.read(text, source, label)
-        result = Result(source, found, messages.told(found))
-        if status != 0:
-            if not any(message.severity == "error" for message in found):
-                result.words = text or _ending(status)
-            return result
-        result.program = self._folder + "/program"
-        if tell:
-            self._fill(result, source.text, began_ns)
-        return result
+        lacking = self._cargo if network else ""
+        may_build = network and self._has_cargo()
+        manifest = manifests.embedded(code)
+        if manifest is None:
+            result = self._compiled(source, label, None, release=release, tell=tell)
+            missing = messages.missing_crates(result.messages)
+            if not missing:
+                return result
+            manifest = manifests.named(missing)
+            if not may_build:
+                result.messages.insert(0, messages.refused(manifest, lacking))
+                return result
+        elif not may_build:
+            return Result(source, [messages.refused(manifest, lacking)], "")
+        return self._with_crates(source, label, manifest, release=release, tell=tell)
 
     def is_current(self, files: "list[str]") -> bool:
         """Whether files, told by names and hashes in turn, still hold what they held."""
@@ -144,28 +149,84 @@ class Compiler:
             except OSError:
                 pass
 
-    def _command(self, *, release: bool) -> "list[str]":
+    def _with_crates(
+        self, source: "Source", label: str, manifest: "Manifest", *, release: bool, tell: bool
+    ) -> Result:
+        messages = self._sibling("rust_messages")
+        cargo = self._sibling("rust_cargo").Cargo(
+            self._cargo, self._path, self._sibling("rust_folder").Folder(self._folder + "/package")
+        )
+        start = posix.getcwdb().decode("utf-8", "surrogateescape")
+        package = manifest.package(start, self._edition)
+        began_ns = posix.stat(self._own().put("code.rs", b"")).st_ctime_ns
+        crates: "Crates" = cargo.build(package, _environment(), run, release=release)
+        if crates.flags:
+            return self._compiled(
+                source, label, crates, release=release, tell=tell, began_ns=began_ns
+            )
+        found = messages.read(crates.text, source, label)
+        result = Result(source, found, messages.told(found))
+        if not any(message.severity == "error" for message in found):
+            line = manifest.line_of(crates.words)
+            found.insert(0, messages.Refusal("CargoError", crates.problem(), line))
+            result.words = crates.words
+        return result
+
+    def _compiled(
+        self,
+        source: "Source",
+        label: str,
+        crates: "Crates | None",
+        *,
+        release: bool,
+        tell: bool,
+        began_ns: int = 0,
+    ) -> Result:
+        messages = self._sibling("rust_messages")
+        code_file = self._own().put("code.rs", source.text.encode("utf-8", "surrogateescape"))
+        began_ns = began_ns or posix.stat(code_file).st_ctime_ns
+        flags = ["--edition=" + self._edition, *(["-O"] if release else [])]
+        environment = _environment()
+        # Code that comes on stdin has a name so, and with it a folder for what it includes.
+        environment[b"UNSTABLE_RUSTDOC_TEST_PATH"] = b"code.rs"
+        environment[b"UNSTABLE_RUSTDOC_TEST_LINE"] = b"0"
+        before = ""
+        if crates is not None:
+            flags, before = crates.flags, crates.text
+            environment.update(crates.variables)
+        status = run(self._path, self._command(flags), environment, self._actions())
+        text = self._own().data("messages", _MOST_MESSAGE_BYTES).decode("utf-8", "replace")
+        found = messages.read("%s\n%s" % (before, text), source, label)
+        result = Result(source, found, messages.told(found))
+        if status != 0:
+            if not any(message.severity == "error" for message in found):
+                result.words = text or _ending(status)
+            return result
+        result.program = self._folder + "/program"
+        files = [] if crates is None else crates.files
+        if tell and files is not None:
+            self._fill(result, source.text, files, began_ns)
+        return result
+
+    def _has_cargo(self) -> bool:
+        try:
+            posix.stat(self._cargo)
+        except OSError:
+            return False
+        return True
+
+    def _command(self, flags: "list[str]") -> "list[str]":
         return [
             self._path,
             "-",
             "--crate-name=code",
             "--crate-type=bin",
-            "--edition=" + self._edition,
             "--error-format=json",
             "-Cstrip=debuginfo",
             "--out-dir=" + self._folder,
             "--emit=dep-info=%s/files,link=%s/program" % (self._folder, self._folder),
-            *(["-O"] if release else []),
+            *flags,
         ]
-
-    def _environment(self) -> "dict[bytes, bytes]":
-        """Of the environment, what a linker needs: nothing that the request has set."""
-        kept = (b"PATH", b"HOME", b"TMPDIR", b"LANG")
-        found = {name: posix.environ[name] for name in kept if name in posix.environ}
-        # Code that comes on stdin has a name so, and with it a folder for what it includes.
-        found[b"UNSTABLE_RUSTDOC_TEST_PATH"] = b"code.rs"
-        found[b"UNSTABLE_RUSTDOC_TEST_LINE"] = b"0"
-        return found
 
     def _actions(self) -> "list[tuple[typing.Any, ...]]":
         opened = posix.POSIX_SPAWN_OPEN
@@ -175,9 +236,12 @@ class Compiler:
             (posix.POSIX_SPAWN_DUP2, 2, 1),
         ]
 
-    def _fill(self, result: Result, text: str, began_ns: int) -> None:
-        """Put into the result what it takes to use the program again, if it may be."""
-        names = _listed(self._get("files", _CHUNK).decode("utf-8", "surrogateescape"))
+    def _fill(self, result: Result, text: str, more: "list[str]", began_ns: int) -> None:
+        """Put into the result what it takes to use the program again, if it may be.
+
+        `more` are files that it depends on besides those that the compiler lists.
+        """
+        names = _listed(self._own().text("files", _CHUNK)) + more
         program = self._folder + "/program"
         if len(names) > _MOST_FILES or posix.stat(program).st_size > _MOST_BINARY_BYTES:
             return
@@ -193,7 +257,7 @@ class Compiler:
                 return
             files += [name, digest]
         result.files = files
-        result.binary = self._get("program", _MOST_BINARY_BYTES)
+        result.binary = self._own().data("program", _MOST_BINARY_BYTES)
 
     def _digest(self, name: str, began_ns: "int | None") -> "tuple[str, bool]":
         """A file's SHA-256, and whether it is surely what it was at a time."""
@@ -222,29 +286,9 @@ class Compiler:
         except FileExistsError:
             self.clear()
 
-    def _put(self, name: str, data: bytes) -> str:
-        path = "%s/%s" % (self._folder, name)
-        fd = posix.open(path, _ANEW, 0o600)
-        try:
-            while data:
-                data = data[posix.write(fd, data) :]
-        finally:
-            posix.close(fd)
-        return path
-
-    def _get(self, name: str, most: int) -> bytes:
-        fd = posix.open("%s/%s" % (self._folder, name), posix.O_RDONLY | posix.O_CLOEXEC)
-        parts, left = [], most
-        try:
-            while left > 0:
-                data = posix.read(fd, min(left, _CHUNK))
-                if not data:
-                    break
-                parts.append(data)
-                left -= len(data)
-        finally:
-            posix.close(fd)
-        return b"".join(parts)
+    def _own(self) -> "Folder":
+        folder: "Folder" = self._sibling("rust_folder").Folder(self._folder)
+        return folder
 
     def _sibling(self, name: str) -> "typing.Any":
         """A module, imported when it is needed first."""
@@ -275,6 +319,12 @@ def run(
     defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
     pid = posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
     return posix.waitpid(pid, 0)[1]
+
+
+def _environment() -> "dict[bytes, bytes]":
+    """Of the environment, what a linker needs: nothing that the request has set."""
+    kept = (b"PATH", b"HOME", b"TMPDIR", b"LANG")
+    return {name: posix.environ[name] for name in kept if name in posix.environ}
 
 
 def _listed(text: str) -> "list[str]":

@@ -101,7 +101,11 @@ class Kernel:
         """The block's source, and its program with the compiler's warnings if there is one."""
         words = how.split()
         result = self._compiler.compile(
-            code, _FILE, release="release" in words, tell="tell" in words
+            code,
+            _FILE,
+            release="release" in words,
+            tell="tell" in words,
+            network="network" in words,
         )
         said = [("diagnostic", *message.fields()) for message in result.messages]
         if result.program is None:

@@ -7,6 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
 
+    from kowalski.execution.kernels.rust_manifest import Manifest
     from kowalski.execution.kernels.rust_source import Source
 
 FILE = "code.rs"
@@ -19,6 +20,11 @@ _SUMMARY = re.compile(
 )
 _PLACE = re.compile(r"^( *(?:-->|:::) )code\.rs:(\d+):(\d+)$")
 _NUMBERED = re.compile(r"^ *(\d+) [|] ")
+_CRATE = re.compile(
+    r"(?:unlinked crate|module or crate|crate or module|missing crate|no external crate"
+    r"|can't find crate for) `(\w+)"
+)
+_OWN_NAMES = frozenset({"crate", "self", "super", "std", "core", "alloc", "test", "proc_macro"})
 
 
 class Message:
@@ -60,6 +66,9 @@ def read(text: str, source: "Source", label: str) -> "list[Message]":
         except ValueError:
             # Cut off where the compiler was ended.
             raw = None
+        if raw is not None and raw.get("reason") == "compiler-message":
+            # By way of cargo.
+            raw = raw["message"]
         if raw is None or "message" not in raw or raw.get("level") not in ("error", "warning"):
             continue
         if _SUMMARY.match(raw["message"]):
@@ -104,19 +113,39 @@ def rendered(text: str, source: "Source", label: str) -> str:
     return "\n".join(lines)
 
 
-class Refusal:
-    """What the kernel itself has against a block, as a message."""
+def missing_crates(messages: "list[Message]") -> "dict[str, int]":
+    """The crates that the compiler misses, with the lines that name them first.
 
-    def __init__(self, kind: str, message: str) -> None:
+    What is rather a slip of the pen is none: a name that is much like one that is there.
+    """
+    found: "dict[str, int]" = {}
+    for message in messages:
+        if message.type in ("E0432", "E0433", "E0463") and "similar name" not in message.rendered:
+            for name in _CRATE.findall(message.message + message.rendered):
+                if name not in _OWN_NAMES:
+                    found.setdefault(name, message.line or 1)
+    return found
+
+
+class Refusal:
+    """What stands against a block besides what the compiler says, as a message."""
+
+    def __init__(self, kind: str, message: str, line: int) -> None:
         self.severity, self.type, self.message = "error", kind, message
-        self.rendered = ""
+        self.line = line
 
     def fields(self) -> "tuple[str, ...]":
         """As a frame tells it."""
-        return self.severity, self.type, self.message, "1", "1"
+        return self.severity, self.type, self.message, str(self.line), "1"
 
 
-def manifest_refused(crates: "list[str]") -> Refusal:
-    """A block whose manifest asks for cargo."""
-    what = "crates (%s)" % ", ".join(crates) if crates else "what its manifest asks for"
-    return Refusal("CratesUnavailable", "this block needs cargo for %s" % what)
+def refused(manifest: "Manifest", cargo: str) -> Refusal:
+    """A block that asks for crates without a network, or without the `cargo` that is named."""
+    names = ", ".join(manifest.crates)
+    asked = "crates (%s)" % names if names else "what its manifest asks for"
+    line = min(manifest.crates.values(), default=manifest.line)
+    if cargo:
+        words = "this block needs %s, which cargo builds, and there is no %s" % (asked, cargo)
+        return Refusal("CargoUnavailable", words, line)
+    words = "this block needs %s, which cargo gets where code has the network" % asked
+    return Refusal("CratesUnavailable", words, line)

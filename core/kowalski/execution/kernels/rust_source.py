@@ -22,8 +22,6 @@ _MODULE = re.compile(
 )
 _SPACE = re.compile(r"\s*")
 _NOT_LINE_END = re.compile(r"[^\n]")
-_MANIFEST = re.compile(r"\A(?:#![^\[\n][^\n]*\n)?\s*(?:---\w*[ \t]*\n|//![ \t]*```[ \t]*cargo\b)")
-_LINE = re.compile(r"(?://!)?[ \t]*(\[?)([\w-]+)\.?([\w-]*)")
 
 
 class Source:
@@ -88,28 +86,6 @@ def has_main(plain: str) -> bool:
         if before.count("{") <= before.count("}"):
             return True
     return False
-
-
-def manifest_crates(code: str) -> "list[str] | None":
-    """The crates that a manifest within the code asks for, as cargo's scripts have it.
-
-    None where the code has no manifest.
-    """
-    found = _MANIFEST.match(code)
-    if found is None:
-        return None
-    head = re.split(r"\n---[ \t]*\n|\n//![ \t]*```[ \t]*\n", code[found.end() :], maxsplit=1)[0]
-    crates, section = [], ""
-    for line in map(_LINE.match, head.split("\n")):
-        if line is not None and line.group(1):
-            section, name = line.group(2), line.group(3)
-            if section == "dependencies" and name:
-                # What follows is about this one crate.
-                crates.append(name)
-                section = name
-        elif line is not None and section == "dependencies":
-            crates.append(line.group(2))
-    return list(dict.fromkeys(crates))
 
 
 def _without_modules(code: str, plain: str) -> "tuple[str, str]":

@@ -43,11 +43,6 @@ _PANIC: Final = re.compile(
 _RETURNED: Final = re.compile(r"^Error: (.*)\Z", re.MULTILINE | re.DOTALL)
 """How a program's end tells of the error that its `main` returned."""
 
-_CRATE: Final = re.compile(
-    r"(?:unresolved import|can't find crate for|unlinked crate|module or crate) `(\w+)"
-)
-_OWN_NAMES: Final = frozenset({"crate", "self", "super", "std", "core", "alloc"})
-
 
 class Rust:
     """`rustc` 1.59 or newer, with a linker. Each block is a program of its own."""
@@ -89,28 +84,19 @@ class Rust:
         )
 
     def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
-        """A panic gets its message and place from what was printed; a missing crate, a hint."""
+        """A panic gets its message and place from what was printed."""
         if error.type == "ExitStatus":
             return _printed(error, stderr)
-        if error.type == "CratesUnavailable":
-            return replace(error, hint=_without_cargo(interpreter))
+        if error.type == "CargoUnavailable":
+            hint = (
+                f"{interpreter.path} has no cargo beside it. Install one (Debian: apt install "
+                "cargo; anywhere: https://rustup.rs, whose toolchains have it)."
+            )
+            return replace(error, hint=hint)
         if error.type == "CompilerUnavailable":
             hint = f"{interpreter.path} does not start in the sandbox. {_TO_INSTALL}"
             return replace(error, hint=hint)
-        found = dict.fromkeys(_CRATE.findall(f"{error.message}\n{error.traceback}"))
-        crates = [name for name in found if name not in _OWN_NAMES]
-        if crates and error.type in ("E0432", "E0433", "E0463"):
-            what = f"no crate {' and no crate '.join(crates)}"
-            return replace(error, hint=f"There is {what} here. {_without_cargo(interpreter)}")
         return error
-
-
-def _without_cargo(interpreter: Interpreter) -> str:
-    return (
-        f"Blocks are compiled with {interpreter.path} alone, which has the standard library and "
-        "what the block itself defines or includes from the folder. What needs crates from "
-        "crates.io belongs into a project that cargo builds."
-    )
 
 
 def _printed(error: ProgramError, stderr: str) -> ProgramError:
