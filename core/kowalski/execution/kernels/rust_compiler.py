@@ -88,7 +88,7 @@ class Compiler:
         source: "Source" = self._sibling("rust_source").Source(plain)
         return source
 
-    def compile(self, code: str, label: str, *, release: bool, tell: bool, network: bool) -> Result:
+    def compile(self, code: str, *, release: bool, tell: bool, network: bool) -> Result:
         """Compile a block. Its program is there until `clear`; the result has it to `tell` it.
 
         Crates are built where there is a `network`.
@@ -100,7 +100,7 @@ class Compiler:
         may_build = network and self._has_cargo()
         manifest = manifests.embedded(code)
         if manifest is None:
-            result = self._compiled(source, label, None, release=release, tell=tell)
+            result = self._compiled(source, None, release=release, tell=tell)
             missing = messages.missing_crates(result.messages)
             if not missing:
                 return result
@@ -110,7 +110,7 @@ class Compiler:
                 return result
         elif not may_build:
             return Result(source, [messages.refused(manifest, lacking)], "")
-        return self._with_crates(source, label, manifest, release=release, tell=tell)
+        return self._with_crates(source, manifest, release=release, tell=tell)
 
     def is_current(self, files: "list[str]") -> bool:
         """Whether files, told by names and hashes in turn, still hold what they held."""
@@ -150,7 +150,7 @@ class Compiler:
                 pass
 
     def _with_crates(
-        self, source: "Source", label: str, manifest: "Manifest", *, release: bool, tell: bool
+        self, source: "Source", manifest: "Manifest", *, release: bool, tell: bool
     ) -> Result:
         messages = self._sibling("rust_messages")
         cargo = self._sibling("rust_cargo").Cargo(
@@ -161,10 +161,8 @@ class Compiler:
         began_ns = posix.stat(self._own().put("code.rs", b"")).st_ctime_ns
         crates: "Crates" = cargo.build(package, _environment(), run, release=release)
         if crates.flags:
-            return self._compiled(
-                source, label, crates, release=release, tell=tell, began_ns=began_ns
-            )
-        found = messages.read(crates.text, source, label)
+            return self._compiled(source, crates, release=release, tell=tell, began_ns=began_ns)
+        found = messages.read(crates.text, source)
         result = Result(source, found, messages.told(found))
         if not any(message.severity == "error" for message in found):
             line = manifest.line_of(crates.words)
@@ -175,7 +173,6 @@ class Compiler:
     def _compiled(
         self,
         source: "Source",
-        label: str,
         crates: "Crates | None",
         *,
         release: bool,
@@ -196,7 +193,7 @@ class Compiler:
             environment.update(crates.variables)
         status = run(self._path, self._command(flags), environment, self._actions())
         text = self._own().data("messages", _MOST_MESSAGE_BYTES).decode("utf-8", "replace")
-        found = messages.read("%s\n%s" % (before, text), source, label)
+        found = messages.read("%s\n%s" % (before, text), source)
         result = Result(source, found, messages.told(found))
         if status != 0:
             if not any(message.severity == "error" for message in found):

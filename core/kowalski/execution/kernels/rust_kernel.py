@@ -102,7 +102,6 @@ class Kernel:
         words = how.split()
         result = self._compiler.compile(
             code,
-            _FILE,
             release="release" in words,
             tell="tell" in words,
             network="network" in words,

@@ -30,7 +30,7 @@ _OWN_NAMES = frozenset({"crate", "self", "super", "std", "core", "alloc", "test"
 class Message:
     """One error or warning. `line` and `column` are None where it is about no place."""
 
-    def __init__(self, raw: "dict[str, typing.Any]", source: "Source", label: str) -> None:
+    def __init__(self, raw: "dict[str, typing.Any]", source: "Source") -> None:
         self.severity = "warning" if raw["level"] == "warning" else "error"
         code = (raw.get("code") or {}).get("code")
         self.type = code or ("CompileError" if self.severity == "error" else "warning")
@@ -48,7 +48,7 @@ class Message:
                     self.line = span["line_start"]
                     self.column = source.column(span["line_start"], span["column_start"])
                 break
-        self.rendered = rendered(raw.get("rendered") or "", source, label)
+        self.rendered = rendered(raw.get("rendered") or "", source)
 
     def fields(self) -> "tuple[str, ...]":
         """As a frame tells it."""
@@ -56,7 +56,7 @@ class Message:
         return self.severity, self.type, self.message, str(line or ""), str(column or "")
 
 
-def read(text: str, source: "Source", label: str) -> "list[Message]":
+def read(text: str, source: "Source") -> "list[Message]":
     """The messages in the compiler's JSON lines, errors first. What is about no line is left out
     if it only counts the others, and so are warnings of what the kernel added."""
     found = []
@@ -73,7 +73,7 @@ def read(text: str, source: "Source", label: str) -> "list[Message]":
             continue
         if _SUMMARY.match(raw["message"]):
             continue
-        message = Message(raw, source, label)
+        message = Message(raw, source)
         if message.line is not None and message.line > source.lines:
             if message.severity == "warning":
                 continue
@@ -88,7 +88,7 @@ def told(messages: "list[Message]") -> str:
     return "".join(message.rendered for message in messages)[:_MOST_CHARACTERS]
 
 
-def rendered(text: str, source: "Source", label: str) -> str:
+def rendered(text: str, source: "Source") -> str:
     """The compiler's drawing, without what the kernel added to a line."""
     lines, head = [], source.head
     moved = added = False
@@ -97,7 +97,7 @@ def rendered(text: str, source: "Source", label: str) -> str:
         if place is not None:
             number = min(int(place.group(2)), source.lines)
             column = source.column(number, int(place.group(3)))
-            line = "%s%s:%d:%d" % (place.group(1), label, number, column)
+            line = "%s%s:%d:%d" % (place.group(1), FILE, number, column)
         elif numbered is None and added and line.lstrip().startswith("|"):
             continue
         elif numbered is not None:
