@@ -9,19 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from mcp.server.transport_security import TransportSecurityMiddleware
-from starlette.requests import Request
 
 from kowalski.errors import InvalidSettings
 from kowalski_mcp.http.answer import Answer
 from kowalski_mcp.http.pace import Pace
 
 if TYPE_CHECKING:
-    from mcp.server.transport_security import TransportSecuritySettings
     from starlette.types import Receive, Scope, Send
 
     from kowalski_mcp.http.tenancy import Tenancy, Tenant
     from kowalski_mcp.http.token_file import Token, TokenFile
+    from kowalski_mcp.http.visitors import Visitors
 
 PATH: Final = "/mcp"
 """Where the server answers, and nowhere else."""
@@ -42,7 +40,7 @@ class Gate:
     """An ASGI application before the server of whoever shows the token.
 
     Args:
-        security: the allow-lists for `Host` and `Origin`.
+        visitors: which `Host` and `Origin` are let in.
         pace: how often the one with the token may call.
     """
 
@@ -50,12 +48,12 @@ class Gate:
         self,
         token_file: TokenFile,
         tenancy: Tenancy,
-        security: TransportSecuritySettings,
+        visitors: Visitors,
         pace: Pace,
     ) -> None:
         self._token_file = token_file
         self._tenancy = tenancy
-        self._security = TransportSecurityMiddleware(security)
+        self._visitors = visitors
         self._pace = pace
         # Of its own, so that whoever guesses takes nothing from the one who knows.
         self._guesses = Pace(_GUESSES_PER_S, _GUESSES_AT_ONCE)
@@ -78,8 +76,10 @@ class Gate:
         # As it was written: what decodes to the path is not the path.
         if scope["raw_path"] != PATH.encode():
             return _Refusal(404, "There is nothing here.")
-        if refused := await self._security.validate_request(Request(scope)):
-            return _Refusal(refused.status_code, bytes(refused.body).decode())
+        if not self._visitors.may_call_it(scope["headers"]):
+            return _Refusal(421, "This is nothing of that name.")
+        if not self._visitors.may_come(scope["headers"]):
+            return _Refusal(403, "Pages of that origin may not ask.")
         try:
             token = self._token_file.read()
         except InvalidSettings as error:

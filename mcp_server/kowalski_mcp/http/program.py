@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
@@ -58,6 +59,8 @@ async def serve_until_signal(
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        # Its warnings are what strangers can cause, as often as they like.
+        log_level=logging.ERROR,
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -124,6 +124,25 @@ def test_a_head_without_an_end_is_cut_off(server: HttpServer) -> None:
             connection.sendall(b"x" * 64 * 1024 * 1024)
 
 
+def test_nothing_that_strangers_send_reaches_the_log(home: dict[str, str], folder: Path) -> None:
+    with http_server(home, folder, "--log-level", "debug") as server:
+        for head in (
+            b"Host: evil\x1b[31mRED",
+            b"Host: localhost\r\nOrigin: http://evil\x1b[31mRED",
+            b"Host: localhost\r\nAuthorization: evil\x1b[31mRED",
+            b"Host: localhost\r\nConnection: upgrade\r\nUpgrade: evil\x1b[31mRED",
+            b"No header: evil\x1b[31mRED",
+        ):
+            assert said(server, b"POST /mcp HTTP/1.1\r\n" + head + b"\r\n\r\n")
+        assert said(server, b"evil\x1b[31mRED\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert server.end() == 0
+        assert server.process.stderr is not None
+        logged = server.process.stderr.read()
+
+    assert "evil" not in logged
+    assert "request" not in logged
+
+
 def test_who_guesses_is_slowed_down_and_who_knows_is_not(
     strict: HttpServer, home: dict[str, str]
 ) -> None:
@@ -203,6 +222,13 @@ def test_flags_that_mean_nothing_are_refused(
     home: dict[str, str], folder: Path, flags: tuple[str, ...]
 ) -> None:
     assert "--port" in refusal(home, folder, *flags)
+
+
+def said(server: HttpServer, request: bytes) -> bytes:
+    """What is answered to what need not be HTTP."""
+    with socket.create_connection(("127.0.0.1", httpx2.URL(server.url).port or 0)) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
 
 
 def refusal(env: dict[str, str], folder: Path, *flags: str) -> str:
