@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ PATH: Final = "/mcp"
 
 _GUESSES_PER_S: Final = 1.0
 _GUESSES_AT_ONCE: Final = 20
+_LOOK_S: Final = 1.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -67,6 +69,14 @@ class Gate:
             return
         await admitted.serve(scope, receive, answer.send)
         await answer.finish()
+
+    async def watch(self) -> None:
+        """Let go of who held a token as soon as it has been replaced, whether or not one asks."""
+        while True:
+            await anyio.sleep(_LOOK_S)
+            # Whoever asks next is told what is wrong with it.
+            with suppress(InvalidSettings):
+                await self._tenancy.of(self._token_file.read().principal)
 
     async def close(self, grace_s: float) -> None:
         """Let nobody in any more; calls under way have `grace_s` seconds to be answered."""

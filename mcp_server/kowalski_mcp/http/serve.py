@@ -84,9 +84,12 @@ async def guarded(
 
     tenancy = Tenancy(server_of)
     pace = Pace(settings.calls_per_s, settings.calls_burst)
-    async with tenancy.open():
+    gate = Gate(token_file, tenancy, Visitors(settings), pace)
+    async with tenancy.open(), anyio.create_task_group() as tasks:
         await tenancy.of(token_file.read().principal)
-        yield Gate(token_file, tenancy, Visitors(settings), pace)
+        tasks.start_soon(gate.watch)
+        yield gate
+        tasks.cancel_scope.cancel()
 
 
 def _welcome(address: Address, settings: McpSettings, token_file: TokenFile) -> str:
