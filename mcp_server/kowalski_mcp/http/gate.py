@@ -14,6 +14,7 @@ import anyio
 from kowalski.errors import InvalidSettings
 from kowalski_mcp.http.answer import Answer
 from kowalski_mcp.http.pace import Pace
+from kowalski_mcp.http.sharing import asking
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -32,9 +33,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Reply:
     status: int
-    reason: str
+    text: str
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,10 +63,11 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
-        answer = Answer(scope, receive, send)
+        page = self._visitors.page(scope["headers"])
+        answer = Answer(scope, receive, send, page)
         admitted = await self._admit(scope)
-        if isinstance(admitted, _Refusal):
-            await answer.refuse(admitted.status, admitted.reason, admitted.headers)
+        if isinstance(admitted, _Reply):
+            await answer.reply(admitted.status, admitted.text, admitted.headers)
             return
         await admitted.serve(scope, receive, answer.send)
         await answer.finish()
@@ -82,14 +84,17 @@ class Gate:
         """Let nobody in any more; calls under way have `grace_s` seconds to be answered."""
         await self._tenancy.close(grace_s)
 
-    async def _admit(self, scope: Scope) -> Tenant | _Refusal:
+    async def _admit(self, scope: Scope) -> Tenant | _Reply:
         # As it was written: what decodes to the path is not the path.
         if scope["raw_path"] != PATH.encode():
-            return _Refusal(404, "There is nothing here.")
+            return _Reply(404, "There is nothing here.")
         if not self._visitors.may_call_it(scope["headers"]):
-            return _Refusal(421, "This is nothing of that name.")
+            return _Reply(421, "This is nothing of that name.")
         if not self._visitors.may_come(scope["headers"]):
-            return _Refusal(403, "Pages of that origin may not ask.")
+            return _Reply(403, "Pages of that origin may not ask.")
+        if scope["method"] == "OPTIONS" and self._visitors.page(scope["headers"]) is not None:
+            # A browser asks for its page, and may not show the page's token.
+            return _Reply(204, "", asking())
         try:
             token = self._token_file.read()
         except InvalidSettings as error:
@@ -103,16 +108,16 @@ class Gate:
         if not _shown(scope, token):
             return self._refuse_guess()
         if tenant is None:
-            return _Refusal(503, "The server is ending.")
+            return _Reply(503, "The server is ending.")
         if wait_s := self._pace.take(anyio.current_time()):
             return _too_many(wait_s)
         return tenant
 
-    def _refuse_guess(self) -> _Refusal:
+    def _refuse_guess(self) -> _Reply:
         if wait_s := self._guesses.take(anyio.current_time()):
             return _too_many(wait_s)
         told = "Show the token in the header `Authorization: Bearer ...`."
-        return _Refusal(401, told, {"WWW-Authenticate": "Bearer"})
+        return _Reply(401, told, {"WWW-Authenticate": "Bearer"})
 
 
 def _shown(scope: Scope, token: Token) -> bool:
@@ -123,5 +128,5 @@ def _shown(scope: Scope, token: Token) -> bool:
     return scheme.lower() == b"bearer" and hmac.compare_digest(value.strip(), token.value)
 
 
-def _too_many(wait_s: float) -> _Refusal:
-    return _Refusal(429, "Too many requests.", {"Retry-After": str(math.ceil(wait_s))})
+def _too_many(wait_s: float) -> _Reply:
+    return _Reply(429, "Too many requests.", {"Retry-After": str(math.ceil(wait_s))})

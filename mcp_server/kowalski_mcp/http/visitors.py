@@ -36,8 +36,14 @@ class Visitors:
 
     def may_come(self, headers: Headers) -> bool:
         """Whether the request comes from no page, or from one that may ask."""
-        origins = [one for one in _values(headers, b"origin") if one]
-        return len(origins) < 2 and all(map(self._origins.fullmatch, origins))
+        return not any(_values(headers, b"origin")) or self.page(headers) is not None
+
+    def page(self, headers: Headers) -> str | None:
+        """The origin of the page that the request comes from, if it is one that may ask."""
+        origins = _values(headers, b"origin")
+        if len(origins) != 1 or not self._origins.fullmatch(origins[0]):
+            return None
+        return origins[0]
 
 
 def _values(headers: Headers, wanted: bytes) -> list[str]:

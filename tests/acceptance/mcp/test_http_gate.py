@@ -95,6 +95,35 @@ def test_pages_of_this_device_are_not(server: HttpServer, token: str) -> None:
     assert post(server.url, bearer(token), {"Origin": origin}).status_code == 200
 
 
+def test_a_browser_lets_pages_that_may_ask_read_the_answers(server: HttpServer, token: str) -> None:
+    page = {"Origin": "http://localhost:8080"}
+    asked = httpx2.options(server.url, headers={**page, "Access-Control-Request-Method": "POST"})
+    answer = post(server.url, bearer(token), page)
+    refused = post(server.url, page)
+
+    assert asked.status_code == 204
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    for name in ("Authorization", "Content-Type", "Mcp-Session-Id", "Mcp-Protocol-Version"):
+        assert name in asked.headers["Access-Control-Allow-Headers"].split(", ")
+    assert (answer.status_code, refused.status_code) == (200, 401)
+    for one in (asked, answer, refused):
+        assert one.headers["Access-Control-Allow-Origin"] == page["Origin"]
+        assert one.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in one.headers
+    assert "Mcp-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_a_browser_is_told_nothing_for_others(
+    server: HttpServer, token: str, headers: dict[str, str]
+) -> None:
+    asked = httpx2.options(server.url, headers=headers)
+
+    assert asked.status_code == (403 if headers else 401)
+    for one in (asked, post(server.url, bearer(token), headers)):
+        assert not [name for name in one.headers if name.lower().startswith("access-control-")]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
 def test_names_that_were_made_to_lead_here_are_refused(
     server: HttpServer, token: str, host: str
