@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             serve_http(scope, arguments.host or "127.0.0.1", port, level)
             return
     except KowalskiError as error:
-        parser.error(error.user_message)
+        # How flags are used is no help with what is not about flags.
+        parser.exit(2, f"{parser.prog}: error: {error.user_message}\n")
     try:
         serve(scope, level)
     except KeyboardInterrupt:

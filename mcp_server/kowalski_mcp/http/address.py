@@ -49,10 +49,11 @@ def checked_address(host: str, port: int, settings: McpSettings, file: Path) -> 
         ) from error
     address = Address(numeric, port)
     if not address.is_loopback and not (settings.allowed_hosts and settings.allowed_origins):
+        name = f"this-device.example:{port or '*'}"
         raise RightsDenied(
             f"{numeric} can be reached from elsewhere. Say by which names and from which pages, "
-            f'in {file}:\n[mcp]\nallowed_hosts = ["this-device.example:{port}"]\n'
-            f'allowed_origins = ["http://this-device.example:{port}"]'
+            f'in {file}:\n[mcp]\nallowed_hosts = ["{name}"]\n'
+            f'allowed_origins = ["http://{name}"]'
         )
     return address
 

@@ -197,7 +197,10 @@ def test_a_taken_port_is_said_to_be_taken(
 ) -> None:
     port = str(httpx2.URL(server.url).port)
 
-    assert "--port" in refusal(home, folder, "--http", "--port", port)
+    told = refusal(home, folder, "--http", "--port", port)
+
+    assert "--port" in told
+    assert "usage" not in told
 
 
 def test_others_are_kept_out_until_the_owner_says_who_may_come(
@@ -205,8 +208,8 @@ def test_others_are_kept_out_until_the_owner_says_who_may_come(
 ) -> None:
     told = refusal(home, folder, "--http", "--port", "0", "--host", "0.0.0.0")
 
-    assert "allowed_hosts = [" in told
-    assert "allowed_origins = [" in told
+    assert 'allowed_hosts = ["this-device.example:*"]' in told
+    assert 'allowed_origins = ["http://this-device.example:*"]' in told
     assert "settings.toml" in told
 
 
