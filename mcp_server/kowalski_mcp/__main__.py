@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         scope: Scope = scope_of(
             folder=arguments.folder,
             no_folder=arguments.no_folder,
-            write=arguments.write,
+            write=arguments.write == "true",
             network=arguments.network,
             answer_after_s=arguments.answer_after,
             progress_every_s=arguments.progress_every,
@@ -81,7 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--no-folder", action="store_true", help="let code see no folder")
     parser.add_argument(
         "--write",
-        action="store_true",
+        nargs="?",
+        choices=("true", "false"),
+        const="true",
+        default="false",
         help="let code change the folder, if the owner has granted it: kowalski allow DIR --write",
     )
     parser.add_argument(
