@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         scope: Scope = scope_of(
             folder=arguments.folder,
             no_folder=arguments.no_folder,
-            write=arguments.write,
+            write=arguments.write == "true",
             network=arguments.network,
             answer_after_s=arguments.answer_after,
             progress_every_s=arguments.progress_every,
@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             serve_http(scope, arguments.host or "127.0.0.1", port, level)
             return
     except KowalskiError as error:
-        parser.error(error.user_message)
+        # How flags are used is no help with what is not about flags.
+        parser.exit(2, f"{parser.prog}: error: {error.user_message}\n")
     try:
         serve(scope, level)
     except KeyboardInterrupt:
@@ -80,7 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--no-folder", action="store_true", help="let code see no folder")
     parser.add_argument(
         "--write",
-        action="store_true",
+        nargs="?",
+        choices=("true", "false"),
+        const="true",
+        default="false",
         help="let code change the folder, if the owner has granted it: kowalski allow DIR --write",
     )
     parser.add_argument(

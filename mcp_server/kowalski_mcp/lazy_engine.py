@@ -43,15 +43,20 @@ class LazyEngine:
                 self._tasks = self._held = None
                 tasks.cancel_scope.cancel()
 
+    @property
+    def opened(self) -> Engine | None:
+        """The engine, if there is one and its agent has not gone."""
+        held = self._held
+        return held.engine if held is not None and held.engine.connected else None
+
     async def get(self) -> Engine:
         """The engine, opened if need be.
 
         Raises:
             AgentUnavailable, SandboxUnavailable: it cannot be opened.
         """
-        held = self._held
-        if held is not None and held.engine.connected:
-            return held.engine
+        if (opened := self.opened) is not None:
+            return opened
         async with self._opening:
             if self._held is not None and not self._held.engine.connected:
                 self._held.retired.set()

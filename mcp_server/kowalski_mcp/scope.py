@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kowalski.agent.home.granted_environment import granted_environment
-from kowalski.errors import InvalidRequest, UnknownRun
+from kowalski.errors import UnknownRun
 from kowalski.model.run import Access, Workspace
-from kowalski.model.session import SESSION_NAME
 
 if TYPE_CHECKING:
     from kowalski.agent.home.places import Places
@@ -64,20 +62,8 @@ class Scope:
         return engine
 
     def session_within(self, name: str) -> str:
-        """How the agent knows the session that the caller calls `name`.
-
-        Raises:
-            InvalidRequest: the name is too long.
-        """
-        if self.principal is None:
-            return name
-        within = f"{self.principal}.{name}"
-        if not re.fullmatch(SESSION_NAME, within):
-            raise InvalidRequest(
-                f"The session_id is {len(name)} characters long. Over HTTP "
-                f"{len(name) - len(within) + 64} are the most: use a shorter one."
-            )
-        return within
+        """How the agent knows the session that the caller calls `name`."""
+        return name if self.principal is None else f"{self.principal}.{name}"
 
     def shown(self, state: RunState) -> RunState:
         """A run with its session as the caller calls it."""

@@ -13,6 +13,7 @@ from kowalski import __version__
 from kowalski.errors import KowalskiError, UnknownRun
 from kowalski_mcp.artifact import is_text, run_of
 from kowalski_mcp.cancel import cancel_tool
+from kowalski_mcp.departure import end_sessions
 from kowalski_mcp.distributed_infer import distributed_infer_tool
 from kowalski_mcp.execute_code import execute_code_tool
 from kowalski_mcp.failure import told
@@ -99,4 +100,7 @@ class _Server(MCPServer[None]):
     @asynccontextmanager
     async def _serving(self, _: MCPServer[None]) -> AsyncIterator[None]:
         async with self._scope.engine.serving():
-            yield
+            try:
+                yield
+            finally:
+                await end_sessions(self._scope)

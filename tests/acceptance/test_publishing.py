@@ -70,8 +70,13 @@ async def test_the_bundle_starts_as_claude_desktop_would_start_it(
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(unpacked)
     config: dict[str, Any] = json.loads((unpacked / "manifest.json").read_text())["server"]
-    known = {"${__dirname}": str(unpacked), "${user_config.folder}": str(folder)}
-    arguments = [known.get(word, word) for word in config["mcp_config"]["args"]]
+    known = {"__dirname": str(unpacked), "user_config.folder": str(folder)}
+    # What the user has not been asked or not answered; switches are put in as text.
+    known["user_config.write"] = str(MANIFEST["user_config"]["write"]["default"]).lower()
+    arguments = [
+        re.sub(r"\$\{(.+?)\}", lambda name: known[name[1]], word)
+        for word in config["mcp_config"]["args"]
+    ]
     environment = {
         name: value
         for name, value in {**os.environ, **home}.items()

@@ -6,9 +6,7 @@ import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-from mcp.server.transport_security import TransportSecuritySettings
+from typing import TYPE_CHECKING
 
 from kowalski.errors import InvalidRequest, RightsDenied
 
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kowalski.settings.model import McpSettings
-
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +49,13 @@ def checked_address(host: str, port: int, settings: McpSettings, file: Path) -> 
         ) from error
     address = Address(numeric, port)
     if not address.is_loopback and not (settings.allowed_hosts and settings.allowed_origins):
+        name = f"this-device.example:{port or '*'}"
         raise RightsDenied(
             f"{numeric} can be reached from elsewhere. Say by which names and from which pages, "
-            f'in {file}:\n[mcp]\nallowed_hosts = ["this-device.example:{port}"]\n'
-            f'allowed_origins = ["http://this-device.example:{port}"]'
+            f'in {file}:\n[mcp]\nallowed_hosts = ["{name}"]\n'
+            f'allowed_origins = ["http://{name}"]'
         )
     return address
-
-
-def security(settings: McpSettings) -> TransportSecuritySettings:
-    """Which `Host` and `Origin` are let in: the loopback's, and those of the settings.
-
-    A page of a foreign site sends its own `Origin`, and one whose name was made to lead here
-    its own `Host`.
-    """
-    origins = (f"http://{name}:*" for name in _LOOPBACK)
-    return TransportSecuritySettings(
-        allowed_hosts=[*(f"{name}:*" for name in _LOOPBACK), *settings.allowed_hosts],
-        allowed_origins=[*origins, *settings.allowed_origins],
-    )
 
 
 def listen(address: Address) -> tuple[socket.socket, Address]:

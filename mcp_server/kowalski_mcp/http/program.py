@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _GRACE_S: Final = 1
 _CONNECTIONS: Final = 500
+_SILENT: Final = 250
 _HEAD_BYTES: Final = 32 * 1024
 _HEAD_S: Final = 10.0
 
@@ -35,21 +37,36 @@ class Closing(Protocol):
 
 
 async def serve_until_signal(
-    app: Closing, listener: socket.socket, *, head_s: float = _HEAD_S
+    app: Closing, listener: socket.socket, *, head_s: float = _HEAD_S, silent: int = _SILENT
 ) -> None:
     """Serve until SIGINT or SIGTERM. Calls that are under way get a second to be answered.
 
-    Whoever connects and has sent no whole head of a request after `head_s` seconds is cut off.
+    Whoever connects and has sent no whole head of a request after `head_s` seconds is cut off. At
+    most `silent` are waited for: who has been silent for longest makes room for the next one.
     """
+    silent_ones: dict[Impatient, asyncio.TimerHandle] = {}
 
     class Impatient(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self.loop.call_later(head_s, self.cut_off_if_silent)
+            if len(silent_ones) >= silent:
+                oldest = next(iter(silent_ones))
+                oldest.forget()
+                oldest.transport.abort()
+            silent_ones[self] = self.loop.call_later(head_s, transport.close)
 
-        def cut_off_if_silent(self) -> None:
-            if self.cycle is None:
-                self.transport.close()
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None:
+                self.forget()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.forget()
+            super().connection_lost(exc)
+
+        def forget(self) -> None:
+            if (timer := silent_ones.pop(self, None)) is not None:
+                timer.cancel()
 
     config = uvicorn.Config(
         app,
@@ -58,6 +75,8 @@ async def serve_until_signal(
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        # Its warnings are what strangers can cause, as often as they like.
+        log_level=logging.ERROR,
         access_log=False,
         proxy_headers=False,
         server_header=False,

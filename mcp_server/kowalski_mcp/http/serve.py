@@ -13,12 +13,13 @@ import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from kowalski.settings.loading import load
-from kowalski_mcp.http.address import checked_address, listen, security
+from kowalski_mcp.http.address import checked_address, listen
 from kowalski_mcp.http.gate import PATH, Gate
 from kowalski_mcp.http.pace import Pace
 from kowalski_mcp.http.program import serve_until_signal
 from kowalski_mcp.http.tenancy import Tenancy
 from kowalski_mcp.http.token_file import TokenFile
+from kowalski_mcp.http.visitors import Visitors
 from kowalski_mcp.lazy_engine import LazyEngine
 from kowalski_mcp.serve import open_engine
 from kowalski_mcp.server import create_server
@@ -83,9 +84,12 @@ async def guarded(
 
     tenancy = Tenancy(server_of)
     pace = Pace(settings.calls_per_s, settings.calls_burst)
-    async with tenancy.open():
+    gate = Gate(token_file, tenancy, Visitors(settings), pace)
+    async with tenancy.open(), anyio.create_task_group() as tasks:
         await tenancy.of(token_file.read().principal)
-        yield Gate(token_file, tenancy, security(settings), pace)
+        tasks.start_soon(gate.watch)
+        yield gate
+        tasks.cancel_scope.cancel()
 
 
 def _welcome(address: Address, settings: McpSettings, token_file: TokenFile) -> str:

@@ -72,7 +72,7 @@ class Tenant:
         self._server = server
         self._requests: set[anyio.CancelScope] = set()
         self._calls = 0
-        self._answered = anyio.Event()
+        self._one_ended = anyio.Event()
         self._leaving = False
         self._moved_out = anyio.Event()
         self._ended = anyio.Event()
@@ -87,21 +87,23 @@ class Tenant:
             self._ended.set()
 
     async def end(self) -> None:
-        """End all calls and what they run; returns when nothing is left."""
+        """End all calls, what they run, and sessions; returns when nothing is left."""
         self._leaving = True
         # The SDK's own end would wait a second for answers that nobody reads any more.
         for session in tuple(self._server._server_instances.values()):
             await session.terminate()
         for request in self._requests:
             request.cancel()
+        # A call that is being withdrawn must open no session after those that there are have ended.
+        while self._requests:
+            await self._wait_for_an_end()
         self._moved_out.set()
         await self._ended.wait()
 
     async def wait_answered(self) -> None:
         """Wait until no call is under way. A stream that only listens is none."""
         while self._calls:
-            self._answered = anyio.Event()
-            await self._answered.wait()
+            await self._wait_for_an_end()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, unless the server ends before."""
@@ -116,4 +118,8 @@ class Tenant:
             finally:
                 self._calls -= is_call
                 self._requests.discard(request)
-                self._answered.set()
+                self._one_ended.set()
+
+    async def _wait_for_an_end(self) -> None:
+        self._one_ended = anyio.Event()
+        await self._one_ended.wait()

@@ -95,6 +95,35 @@ def test_pages_of_this_device_are_not(server: HttpServer, token: str) -> None:
     assert post(server.url, bearer(token), {"Origin": origin}).status_code == 200
 
 
+def test_a_browser_lets_pages_that_may_ask_read_the_answers(server: HttpServer, token: str) -> None:
+    page = {"Origin": "http://localhost:8080"}
+    asked = httpx2.options(server.url, headers={**page, "Access-Control-Request-Method": "POST"})
+    answer = post(server.url, bearer(token), page)
+    refused = post(server.url, page)
+
+    assert asked.status_code == 204
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    for name in ("Authorization", "Content-Type", "Mcp-Session-Id", "Mcp-Protocol-Version"):
+        assert name in asked.headers["Access-Control-Allow-Headers"].split(", ")
+    assert (answer.status_code, refused.status_code) == (200, 401)
+    for one in (asked, answer, refused):
+        assert one.headers["Access-Control-Allow-Origin"] == page["Origin"]
+        assert one.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in one.headers
+    assert "Mcp-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_a_browser_is_told_nothing_for_others(
+    server: HttpServer, token: str, headers: dict[str, str]
+) -> None:
+    asked = httpx2.options(server.url, headers=headers)
+
+    assert asked.status_code == (403 if headers else 401)
+    for one in (asked, post(server.url, bearer(token), headers)):
+        assert not [name for name in one.headers if name.lower().startswith("access-control-")]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
 def test_names_that_were_made_to_lead_here_are_refused(
     server: HttpServer, token: str, host: str
@@ -124,6 +153,25 @@ def test_a_head_without_an_end_is_cut_off(server: HttpServer) -> None:
             connection.sendall(b"x" * 64 * 1024 * 1024)
 
 
+def test_nothing_that_strangers_send_reaches_the_log(home: dict[str, str], folder: Path) -> None:
+    with http_server(home, folder, "--log-level", "debug") as server:
+        for head in (
+            b"Host: evil\x1b[31mRED",
+            b"Host: localhost\r\nOrigin: http://evil\x1b[31mRED",
+            b"Host: localhost\r\nAuthorization: evil\x1b[31mRED",
+            b"Host: localhost\r\nConnection: upgrade\r\nUpgrade: evil\x1b[31mRED",
+            b"No header: evil\x1b[31mRED",
+        ):
+            assert said(server, b"POST /mcp HTTP/1.1\r\n" + head + b"\r\n\r\n")
+        assert said(server, b"evil\x1b[31mRED\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert server.end() == 0
+        assert server.process.stderr is not None
+        logged = server.process.stderr.read()
+
+    assert "evil" not in logged
+    assert "request" not in logged
+
+
 def test_who_guesses_is_slowed_down_and_who_knows_is_not(
     strict: HttpServer, home: dict[str, str]
 ) -> None:
@@ -149,7 +197,10 @@ def test_a_taken_port_is_said_to_be_taken(
 ) -> None:
     port = str(httpx2.URL(server.url).port)
 
-    assert "--port" in refusal(home, folder, "--http", "--port", port)
+    told = refusal(home, folder, "--http", "--port", port)
+
+    assert "--port" in told
+    assert "usage" not in told
 
 
 def test_others_are_kept_out_until_the_owner_says_who_may_come(
@@ -157,8 +208,8 @@ def test_others_are_kept_out_until_the_owner_says_who_may_come(
 ) -> None:
     told = refusal(home, folder, "--http", "--port", "0", "--host", "0.0.0.0")
 
-    assert "allowed_hosts = [" in told
-    assert "allowed_origins = [" in told
+    assert 'allowed_hosts = ["this-device.example:*"]' in told
+    assert 'allowed_origins = ["http://this-device.example:*"]' in told
     assert "settings.toml" in told
 
 
@@ -203,6 +254,13 @@ def test_flags_that_mean_nothing_are_refused(
     home: dict[str, str], folder: Path, flags: tuple[str, ...]
 ) -> None:
     assert "--port" in refusal(home, folder, *flags)
+
+
+def said(server: HttpServer, request: bytes) -> bytes:
+    """What is answered to what need not be HTTP."""
+    with socket.create_connection(("127.0.0.1", httpx2.URL(server.url).port or 0)) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
 
 
 def refusal(env: dict[str, str], folder: Path, *flags: str) -> str:

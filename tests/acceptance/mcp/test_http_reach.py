@@ -24,7 +24,7 @@ from assistants.http_server import (
 )
 from assistants.sdk_client import Answer, execute
 from assistants.wire import MODERN
-from terminal.processes import wait_until_alive, wait_until_gone
+from terminal.processes import alive, wait_until_alive, wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,11 @@ def marker() -> str:
 
 def sleeping(marker: str) -> dict[str, str]:
     return {"code": f"sleep {marker} & echo asleep; wait", "language": "bash"}
+
+
+def in_background(marker: str) -> dict[str, str]:
+    """Code that is over at once, and leaves a process behind in its session."""
+    return {"code": f"(sleep {marker}) >/dev/null 2>&1 &", "language": "bash"}
 
 
 @pytest.mark.parametrize("mode", ["legacy", MODERN])
@@ -120,6 +125,7 @@ async def test_what_one_began_oneself_can_be_reached(server: HttpServer, token: 
 async def test_a_new_token_ends_all_that_the_old_one_began(
     home: dict[str, str], folder: Path, marker: str
 ) -> None:
+    left = marker.replace("1000.", "2000.")
     with http_server(home, folder) as server:
         old = token_of(home)
         opened = post(server.url, bearer(old))
@@ -127,14 +133,17 @@ async def test_a_new_token_ends_all_that_the_old_one_began(
         assert post(server.url, bearer(old), session, body=PING).status_code == 200
         async with http_assistant(server.url, old, MODERN) as client:
             await execute(client, "x = 41", session_id="s")
+            await execute(client, **in_background(left), session_id="s")
             run_id = (await execute(client, "print('old')"))["run_id"]
             async with anyio.create_task_group() as calls:
                 calls.start_soon(refused_call, client, marker)
                 await anyio.to_thread.run_sync(wait_until_alive, marker)
                 subprocess.run([*COMMAND, "--new-token"], env=home, check=True, capture_output=True)
                 assert token_of(home) != old
+                await anyio.to_thread.run_sync(wait_until_gone, left)
                 assert post(server.url, bearer(old)).status_code == 401
         wait_until_gone(marker)
+        assert not any(name.startswith("http-") for name in sessions_of(home))
 
         new = bearer(token_of(home))
         assert post(server.url, new, session, body=PING).status_code == 404
@@ -144,17 +153,23 @@ async def test_a_new_token_ends_all_that_the_old_one_began(
 
 
 async def test_code_ends_with_the_server(home: dict[str, str], folder: Path, marker: str) -> None:
+    left = marker.replace("1000.", "2000.")
+    owners_run(home, folder)
     with http_server(home, folder) as server:
         async with (
             http_assistant(server.url, token_of(home), MODERN) as client,
             anyio.create_task_group() as calls,
         ):
+            await execute(client, **in_background(left), session_id="s")
             calls.start_soon(refused_call, client, marker)
             await anyio.to_thread.run_sync(wait_until_alive, marker)
             server.process.send_signal(signal.SIGINT)
 
         assert await anyio.to_thread.run_sync(server.process.wait) == 0
     wait_until_gone(marker)
+    assert not alive(left)
+    assert "of-the-owner" in sessions_of(home)
+    assert not any(name.startswith("http-") for name in sessions_of(home))
 
 
 PICTURE = "class P:\n def _repr_png_(self): return b'\\x89PNG\\r\\n\\x1a\\n'\nP()"
@@ -174,6 +189,13 @@ def owners_run(home: dict[str, str], folder: Path, code: str = "secret = 'of the
     )
     run_id: str = json.loads(done.stdout.splitlines()[-1])["run_id"]
     return run_id
+
+
+def sessions_of(home: dict[str, str]) -> list[str]:
+    """The sessions that live."""
+    command = [COMMAND[0], "-m", "kowalski_cli", "sessions", "--json"]
+    done = subprocess.run(command, env=home, check=True, capture_output=True, text=True)
+    return [session["name"] for session in json.loads(done.stdout)]
 
 
 async def call(client: Client, name: str, **arguments: object) -> Answer:

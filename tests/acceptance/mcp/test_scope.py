@@ -111,12 +111,12 @@ def test_the_folder_is_read_only_until_owner_and_flag_agree(
         wire.initialize()
         return call(wire, "echo changed > made.txt")
 
-    refused = change("--write")
+    refused = change("--write=true")
     assert f"kowalski allow {tmp_path} --write" in refused["text"][0]["text"]
     assert not (tmp_path / "made.txt").exists()
 
     owner(home, tmp_path, "allow", str(tmp_path), "--write")
-    assert change()["status"] == "failed"
+    assert change("--write=false")["status"] == "failed"
     assert not (tmp_path / "made.txt").exists()
     assert change("--write")["status"] == "ok"
     assert (tmp_path / "made.txt").read_text() == "changed\n"
