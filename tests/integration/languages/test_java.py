@@ -160,6 +160,42 @@ async def test_a_main_is_called_in_a_session_too(engine: Engine) -> None:
     assert (result.exit_code, result.session_alive) == (4, True)
 
 
+_STARTS = 'public static void main(String[] arguments) { System.out.println("ran"); }'
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"/** A class that greets people. */ public class Greeting {{ {_STARTS} }}",
+        f"// This interface demo has a class demo.\nrecord Demo(int a) {{ {_STARTS} }}",
+        f"interface Never {{ void main(); }}\nclass Begun {{ {_STARTS} }}",
+    ],
+)
+async def test_comments_are_no_part_of_what_a_main_is_called_by(engine: Engine, code: str) -> None:
+    assert (await _in_session(engine, code)).stdout == "ran\n"
+    assert (await _fresh(engine, code)).stdout == "ran\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "// there is no void main() here\nclass Plain { }",
+        'class Text { String of = "public static void main(String[] args)"; }',
+        "interface Later { void main(); }",
+        "abstract class Half { void main() { } }",
+        f"class Outer {{ static class Inner {{ {_STARTS} }} }}",
+    ],
+)
+async def test_what_only_looks_like_a_main_is_a_mere_declaration(engine: Engine, code: str) -> None:
+    result = await _in_session(engine, code)
+    assert (result.status, result.stdout, result.error) == ("ok", "", None)
+
+
+async def test_a_declaration_runs_by_itself_without_a_main(engine: Engine) -> None:
+    result = await _fresh(engine, "interface Later { void main(); } // as void main() { }")
+    assert (result.status, result.error) == ("ok", None)
+
+
 async def test_a_program_reads_inputs_and_asks_its_caller(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "data").write_text('of "inputs"')
     code = """var answer = (Map<?, ?>) ask(List.of(1, 2.5, "ü"), Map.of("data", data));

@@ -2,7 +2,6 @@ package kowalski;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import jdk.jshell.Snippet.Kind;
 import jdk.jshell.SourceCodeAnalysis;
@@ -17,8 +16,6 @@ final class Block {
     /** A place in the block; both count from 1. */
     record Place(int line, int column) {}
 
-    private static final Pattern MAIN = Pattern.compile("(\\bstatic\\s+)?\\bvoid\\s+main\\s*\\(([^)]*)\\)");
-    private static final Pattern TYPE = Pattern.compile("\\b(?:class|interface|enum|record)\\s+(\\w+)");
     private static final Pattern PACKAGE = Pattern.compile("package\\s+[\\w.]+\\s*;");
 
     final String label;
@@ -40,30 +37,28 @@ final class Block {
 
     /** Whether it is a whole program: types, one of which has a `main`, and nothing else. */
     boolean isProgram() {
-        boolean main = false;
         for (Part part : parts) {
-            if (part.kind == Kind.TYPE_DECL) main |= MAIN.matcher(part.code).find();
-            else if (part.kind != Kind.IMPORT) return false;
+            if (part.kind != Kind.TYPE_DECL && part.kind != Kind.IMPORT) return false;
         }
-        return main || isPackaged();
+        return isPackaged() || entry() != null;
     }
 
     /** The call of its `main`, if it has one and no statement that could call it; else null. */
     String mainCall() {
-        String call = null;
         for (Part part : parts) {
             if (part.kind == Kind.STATEMENT || part.kind == Kind.EXPRESSION) return null;
-            Matcher main = MAIN.matcher(part.code);
-            if (call != null || !main.find()) continue;
-            String arguments = main.group(2).isBlank() ? "()" : "(new String[0])";
-            Matcher type = TYPE.matcher(part.code);
-            if (part.kind == Kind.METHOD) call = "main" + arguments;
-            else if (part.kind == Kind.TYPE_DECL && type.find()) {
-                String target = main.group(1) != null ? type.group(1) : "new " + type.group(1) + "()";
-                call = target + ".main" + arguments;
-            }
         }
-        return call == null ? null : call + ";";
+        Entry entry = entry();
+        return entry == null ? null : entry.call();
+    }
+
+    private Entry entry() {
+        for (Part part : parts) {
+            if (part.kind != Kind.TYPE_DECL && part.kind != Kind.METHOD) continue;
+            Entry entry = Entry.of(part.code);
+            if (entry != null) return entry;
+        }
+        return null;
     }
 
     Place place(int offset) {

@@ -166,11 +166,13 @@ final class Program {
         throw new Failure("CompileError", "no class has a main method", 1, 1, "");
     }
 
-    /** The `main` of a type, with arguments or without. */
+    /** The `main` of a type, with arguments or without, if it can be called. */
     private static Method main(Class<?> type, boolean given) {
         try {
-            return given
+            Method main = given
                 ? type.getDeclaredMethod("main", String[].class) : type.getDeclaredMethod("main");
+            boolean isMade = !type.isInterface() && !Modifier.isAbstract(type.getModifiers());
+            return Modifier.isStatic(main.getModifiers()) || isMade ? main : null;
         } catch (NoSuchMethodException none) {
             return null;
         }
