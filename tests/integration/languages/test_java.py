@@ -151,6 +151,22 @@ async def test_a_session_lives_on_through_exits_timeouts_and_interrupts(engine: 
     assert (await _in_session(engine, "alive")).value == "7"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'System.setOut(null); System.setErr(null); System.setIn(null); System.out.println("x");',
+        """System.setOut(new PrintStream(new OutputStream() {
+            @Override public void write(int one) { throw new IllegalStateException("no"); }
+            @Override public void flush() { throw new IllegalStateException("no"); }
+        })); System.out.println("x");""",
+    ],
+)
+async def test_a_run_ends_whatever_it_does_to_its_streams(engine: Engine, code: str) -> None:
+    result = await _in_session(engine, code)
+    assert (result.status, result.error is None) == ("failed", False)
+    assert (await _in_session(engine, 'System.out.print("y");')).stdout == "y"
+
+
 async def test_a_main_is_called_in_a_session_too(engine: Engine) -> None:
     code = "class Held { static int count = 5; static void main(String[] a) { count++; } }"
     assert (await _in_session(engine, code)).status == "ok"

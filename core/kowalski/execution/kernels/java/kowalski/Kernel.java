@@ -68,12 +68,23 @@ public final class Kernel {
     }
 
     private Void run(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
-        Streams.refresh();
+        int code = 1;
+        try {
+            code = attempt(frame, last);
+        } finally {
+            // Whatever a program has done to its JVM, the agent hears that it is over.
+            channel.send("done", String.valueOf(code));
+        }
+        return null;
+    }
+
+    private int attempt(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
         Exits.expect(last);
         interrupted = false;
         running = true;
         int code = 0;
         try {
+            Streams.refresh();
             Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
             // A class of a program's own would not see what is given.
             String value = execute(block, !furnish(frame) && last);
@@ -91,14 +102,10 @@ public final class Kernel {
         }
         running = false;
         if (interrupted) {
-            code = INTERRUPTED;
             tell(new Failure("KeyboardInterrupt", "interrupted", 0, 0, ""));
-        } else if (Exits.code() != null) {
-            code = Exits.code();
+            return INTERRUPTED;
         }
-        Streams.flush();
-        channel.send("done", String.valueOf(code));
-        return null;
+        return Exits.code() != null ? Exits.code() : code;
     }
 
     /** Give the program what its caller offers; whether there is anything. */
