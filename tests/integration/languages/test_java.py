@@ -94,6 +94,8 @@ async def test_each_run_reads_its_own_standard_input(engine: Engine) -> None:
         ("int fine = 1;\nSystem.out.println(fine);\n\tabsent(fine);", "absent(int)", (3, 2)),
         ("for (int i = 0; i < 3; i++ {\n}", "')' expected", (1, 27)),
         ("void open() {", "reached end of file", (1, 14)),
+        ("int a = 1;\n /* oops\nint b = 2;", "unclosed comment", (2, 2)),
+        ("class Ends { }\n/* oops", "unclosed comment", (2, 1)),
     ],
 )
 async def test_what_the_compiler_says_names_the_line_and_column_of_the_block(
@@ -267,6 +269,12 @@ public class Greeter {
 """
     result = await _fresh(engine, code)
     assert (result.status, result.stdout) == ("ok", "first\nlast, of some.where.Greeter\n")
+
+
+async def test_a_first_line_may_name_the_program_that_runs_it(engine: Engine) -> None:
+    code = f"#!/usr/bin/java --source 17\nclass Script {{ {_STARTS} }}"
+    assert (await _fresh(engine, code)).stdout == "ran\n"
+    assert (await _in_session(engine, "#!/usr/bin/java\n1 + 1")).value == "2"
 
 
 async def test_a_program_that_does_not_compile_is_told_all_its_errors(engine: Engine) -> None:

@@ -2,7 +2,9 @@ package kowalski;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Pattern;
+import javax.tools.Diagnostic;
 import jdk.jshell.Snippet.Kind;
 import jdk.jshell.SourceCodeAnalysis;
 import jdk.jshell.SourceCodeAnalysis.Completeness;
@@ -23,10 +25,12 @@ final class Block {
     final List<Part> parts = new ArrayList<>();
     private final SourceCodeAnalysis analysis;
 
-    Block(String label, String code, SourceCodeAnalysis analysis) {
+    Block(String label, String code, SourceCodeAnalysis analysis) throws Failure {
         this.label = label;
-        this.code = code;
+        // As Java does where a file names the program that is to run it.
+        this.code = code.startsWith("#!") ? "//" + code.substring(2) : code;
         this.analysis = analysis;
+        refuseOpenComment();
         if (!isPackaged()) split();
     }
 
@@ -76,6 +80,18 @@ final class Block {
     /** The text of a line. */
     String text(int line) {
         return code.lines().skip(line - 1L).findFirst().orElse("");
+    }
+
+    /** The shell would take all that follows for a comment. */
+    private void refuseOpenComment() throws Failure {
+        int last = code.lastIndexOf("/*");
+        if (last < 0 || code.indexOf("*/", last + 2) >= 0) return;
+        for (Diagnostic<?> problem : Syntax.of(code).problems()) {
+            if (!problem.getCode().equals("compiler.err.unclosed.comment")) continue;
+            CompileErrors errors = new CompileErrors(this);
+            errors.add((int) problem.getPosition(), problem.getMessage(Locale.ENGLISH));
+            throw errors.failure();
+        }
     }
 
     /** Statements in a row become one part: each part is compiled by itself, which takes time. */

@@ -2,31 +2,16 @@ package kowalski;
 
 import com.sun.source.tree.ArrayTypeTree;
 import com.sun.source.tree.ClassTree;
-import com.sun.source.tree.CompilationUnitTree;
 import com.sun.source.tree.MethodTree;
 import com.sun.source.tree.Tree;
 import com.sun.source.tree.VariableTree;
-import com.sun.source.util.JavacTask;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.io.Writer;
-import java.net.URI;
 import java.util.List;
 import java.util.Set;
 import javax.lang.model.element.Modifier;
-import javax.tools.JavaCompiler;
-import javax.tools.JavaFileObject;
-import javax.tools.SimpleJavaFileObject;
-import javax.tools.StandardJavaFileManager;
-import javax.tools.ToolProvider;
 
 /** The `main` of a declaration: its type ("" for a method by itself), and how it is called. */
 record Entry(String type, boolean isStatic, boolean isGiven) {
     private static final String METHOD = "main";
-    private static final String BEFORE = "class $ {";
-    private static final JavaCompiler COMPILER = ToolProvider.getSystemJavaCompiler();
-    private static final StandardJavaFileManager FILES =
-        COMPILER.getStandardFileManager(null, null, null);
 
     /** The `main` of what declares one type or one method; null if none could start a program. */
     static Entry of(String declaration) {
@@ -54,24 +39,8 @@ record Entry(String type, boolean isStatic, boolean isGiven) {
 
     /** Within a class, a method may stand as well as a type. */
     private static List<? extends Tree> members(String declaration) {
-        URI name = URI.create("block:///Entry.java");
-        JavaFileObject source = new SimpleJavaFileObject(name, JavaFileObject.Kind.SOURCE) {
-            @Override
-            public CharSequence getCharContent(boolean ignoreEncodingErrors) {
-                return BEFORE + declaration + "\n}";
-            }
-        };
-        // What is wrong with the code is told by those who compile it.
-        JavacTask task = (JavacTask) COMPILER.getTask(
-            Writer.nullWriter(), FILES, wrong -> {}, List.of("-proc:none"), null, List.of(source));
-        try {
-            for (CompilationUnitTree unit : task.parse()) {
-                for (Tree whole : unit.getTypeDecls()) {
-                    if (whole instanceof ClassTree) return ((ClassTree) whole).getMembers();
-                }
-            }
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
+        for (Tree whole : Syntax.of("class $ {" + declaration + "\n}").types()) {
+            if (whole instanceof ClassTree) return ((ClassTree) whole).getMembers();
         }
         return List.of();
     }
