@@ -290,6 +290,14 @@ async def test_a_program_that_does_not_compile_is_told_all_its_errors(engine: En
     assert (result.error.line, result.error.column) == (3, 19)
     assert result.error.message.endswith("(and 1 more)")
     assert "<code>:4:9: error: cannot find symbol" in result.error.traceback
+    told = [(one.severity, one.type, one.line, one.column) for one in result.diagnostics]
+    assert told == [
+        ("error", "compiler.err.prob.found.req", 3, 19),
+        ("error", "compiler.err.cant.resolve.location.args", 4, 9),
+    ]
+    assert result.diagnostics[0].message.endswith("String cannot be converted to int")
+    (told_of_session,) = (await _in_session(engine, "1 +\n nowhere")).diagnostics
+    assert (told_of_session.type, told_of_session.line) == ("compiler.err.cant.resolve.location", 2)
 
 
 async def test_an_exit_is_the_program_s_own(engine: Engine) -> None:

@@ -89,7 +89,7 @@ final class Block {
         for (Diagnostic<?> problem : Syntax.of(code).problems()) {
             if (!problem.getCode().equals("compiler.err.unclosed.comment")) continue;
             CompileErrors errors = new CompileErrors(this);
-            errors.add((int) problem.getPosition(), problem.getMessage(Locale.ENGLISH));
+            errors.add((int) problem.getPosition(), problem.getCode(), problem.getMessage(Locale.ENGLISH));
             throw errors.failure();
         }
     }

@@ -136,8 +136,15 @@ public final class Kernel {
     }
 
     private void tell(Failure failure) throws IOException {
-        String line = failure.line > 0 ? String.valueOf(failure.line) : "";
-        String column = failure.column > 0 ? String.valueOf(failure.column) : "";
-        channel.send("error", failure.type, failure.getMessage(), line, column, failure.traceback);
+        for (Failure.Message one : failure.errors) {
+            channel.send("diagnostic", "error",
+                one.type(), one.message(), number(one.line()), number(one.column()));
+        }
+        channel.send("error", failure.type, failure.getMessage(),
+            number(failure.line), number(failure.column), failure.traceback);
+    }
+
+    private static String number(int known) {
+        return known > 0 ? String.valueOf(known) : "";
     }
 }

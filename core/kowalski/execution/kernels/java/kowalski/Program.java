@@ -132,10 +132,11 @@ final class Program {
         CompileErrors errors = new CompileErrors(block);
         for (Diagnostic<?> diagnosis : told.getDiagnostics()) {
             if (diagnosis.getKind() == Diagnostic.Kind.ERROR) {
-                errors.add((int) diagnosis.getPosition(), diagnosis.getMessage(Locale.ENGLISH));
+                String said = diagnosis.getMessage(Locale.ENGLISH);
+                errors.add((int) diagnosis.getPosition(), diagnosis.getCode(), said);
             }
         }
-        if (errors.isEmpty()) errors.add(0, "the compiler failed");
+        if (errors.isEmpty()) errors.add(0, "", "the compiler failed");
         throw errors.failure();
     }
 
