@@ -111,6 +111,8 @@ async def test_each_run_reads_its_own_standard_input(engine: Engine) -> None:
         ("int fine = 1;\nSystem.out.println(fine);\n\tabsent(fine);", "absent(int)", (3, 2)),
         ("for (int i = 0; i < 3; i++ {\n}", "')' expected", (1, 27)),
         ("void open() {", "reached end of file", (1, 14)),
+        ("int a = 1;\n /* oops\nint b = 2;", "unclosed comment", (2, 2)),
+        ("class Ends { }\n/* oops", "unclosed comment", (2, 1)),
     ],
 )
 async def test_what_the_compiler_says_names_the_line_and_column_of_the_block(
@@ -168,6 +170,22 @@ async def test_a_session_lives_on_through_exits_timeouts_and_interrupts(engine: 
     assert (await _in_session(engine, "alive")).value == "7"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'System.setOut(null); System.setErr(null); System.setIn(null); System.out.println("x");',
+        """System.setOut(new PrintStream(new OutputStream() {
+            @Override public void write(int one) { throw new IllegalStateException("no"); }
+            @Override public void flush() { throw new IllegalStateException("no"); }
+        })); System.out.println("x");""",
+    ],
+)
+async def test_a_run_ends_whatever_it_does_to_its_streams(engine: Engine, code: str) -> None:
+    result = await _in_session(engine, code)
+    assert (result.status, result.error is None) == ("failed", False)
+    assert (await _in_session(engine, 'System.out.print("y");')).stdout == "y"
+
+
 async def test_a_main_is_called_in_a_session_too(engine: Engine) -> None:
     code = "class Held { static int count = 5; static void main(String[] a) { count++; } }"
     assert (await _in_session(engine, code)).status == "ok"
@@ -175,6 +193,42 @@ async def test_a_main_is_called_in_a_session_too(engine: Engine) -> None:
     code = "package apart; class Own { public static void main(String[] a) { System.exit(4); } }"
     result = await _in_session(engine, code)
     assert (result.exit_code, result.session_alive) == (4, True)
+
+
+_STARTS = 'public static void main(String[] arguments) { System.out.println("ran"); }'
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"/** A class that greets people. */ public class Greeting {{ {_STARTS} }}",
+        f"// This interface demo has a class demo.\nrecord Demo(int a) {{ {_STARTS} }}",
+        f"interface Never {{ void main(); }}\nclass Begun {{ {_STARTS} }}",
+    ],
+)
+async def test_comments_are_no_part_of_what_a_main_is_called_by(engine: Engine, code: str) -> None:
+    assert (await _in_session(engine, code)).stdout == "ran\n"
+    assert (await _fresh(engine, code)).stdout == "ran\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "// there is no void main() here\nclass Plain { }",
+        'class Text { String of = "public static void main(String[] args)"; }',
+        "interface Later { void main(); }",
+        "abstract class Half { void main() { } }",
+        f"class Outer {{ static class Inner {{ {_STARTS} }} }}",
+    ],
+)
+async def test_what_only_looks_like_a_main_is_a_mere_declaration(engine: Engine, code: str) -> None:
+    result = await _in_session(engine, code)
+    assert (result.status, result.stdout, result.error) == ("ok", "", None)
+
+
+async def test_a_declaration_runs_by_itself_without_a_main(engine: Engine) -> None:
+    result = await _fresh(engine, "interface Later { void main(); } // as void main() { }")
+    assert (result.status, result.error) == ("ok", None)
 
 
 async def test_a_program_reads_inputs_and_asks_its_caller(engine: Engine, tmp_path: Path) -> None:
@@ -234,6 +288,12 @@ public class Greeter {
     assert (result.status, result.stdout) == ("ok", "first\nlast, of some.where.Greeter\n")
 
 
+async def test_a_first_line_may_name_the_program_that_runs_it(engine: Engine) -> None:
+    code = f"#!/usr/bin/java --source 17\nclass Script {{ {_STARTS} }}"
+    assert (await _fresh(engine, code)).stdout == "ran\n"
+    assert (await _in_session(engine, "#!/usr/bin/java\n1 + 1")).value == "2"
+
+
 async def test_a_program_that_does_not_compile_is_told_all_its_errors(engine: Engine) -> None:
     code = """class Wrong {
     public static void main(String[] arguments) {
@@ -247,6 +307,14 @@ async def test_a_program_that_does_not_compile_is_told_all_its_errors(engine: En
     assert (result.error.line, result.error.column) == (3, 19)
     assert result.error.message.endswith("(and 1 more)")
     assert "<code>:4:9: error: cannot find symbol" in result.error.traceback
+    told = [(one.severity, one.type, one.line, one.column) for one in result.diagnostics]
+    assert told == [
+        ("error", "compiler.err.prob.found.req", 3, 19),
+        ("error", "compiler.err.cant.resolve.location.args", 4, 9),
+    ]
+    assert result.diagnostics[0].message.endswith("String cannot be converted to int")
+    (told_of_session,) = (await _in_session(engine, "1 +\n nowhere")).diagnostics
+    assert (told_of_session.type, told_of_session.line) == ("compiler.err.cant.resolve.location", 2)
 
 
 async def test_an_exit_is_the_program_s_own(engine: Engine) -> None:

@@ -2,8 +2,9 @@ package kowalski;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
+import java.util.Locale;
 import java.util.regex.Pattern;
+import javax.tools.Diagnostic;
 import jdk.jshell.Snippet.Kind;
 import jdk.jshell.SourceCodeAnalysis;
 import jdk.jshell.SourceCodeAnalysis.Completeness;
@@ -17,8 +18,6 @@ final class Block {
     /** A place in the block; both count from 1. */
     record Place(int line, int column) {}
 
-    private static final Pattern MAIN = Pattern.compile("(\\bstatic\\s+)?\\bvoid\\s+main\\s*\\(([^)]*)\\)");
-    private static final Pattern TYPE = Pattern.compile("\\b(?:class|interface|enum|record)\\s+(\\w+)");
     private static final Pattern PACKAGE = Pattern.compile("package\\s+[\\w.]+\\s*;");
 
     final String label;
@@ -26,10 +25,12 @@ final class Block {
     final List<Part> parts = new ArrayList<>();
     private final SourceCodeAnalysis analysis;
 
-    Block(String label, String code, SourceCodeAnalysis analysis) {
+    Block(String label, String code, SourceCodeAnalysis analysis) throws Failure {
         this.label = label;
-        this.code = code;
+        // As Java does where a file names the program that is to run it.
+        this.code = code.startsWith("#!") ? "//" + code.substring(2) : code;
         this.analysis = analysis;
+        refuseOpenComment();
         if (!isPackaged()) split();
     }
 
@@ -40,30 +41,28 @@ final class Block {
 
     /** Whether it is a whole program: types, one of which has a `main`, and nothing else. */
     boolean isProgram() {
-        boolean main = false;
         for (Part part : parts) {
-            if (part.kind == Kind.TYPE_DECL) main |= MAIN.matcher(part.code).find();
-            else if (part.kind != Kind.IMPORT) return false;
+            if (part.kind != Kind.TYPE_DECL && part.kind != Kind.IMPORT) return false;
         }
-        return main || isPackaged();
+        return isPackaged() || entry() != null;
     }
 
     /** The call of its `main`, if it has one and no statement that could call it; else null. */
     String mainCall() {
-        String call = null;
         for (Part part : parts) {
             if (part.kind == Kind.STATEMENT || part.kind == Kind.EXPRESSION) return null;
-            Matcher main = MAIN.matcher(part.code);
-            if (call != null || !main.find()) continue;
-            String arguments = main.group(2).isBlank() ? "()" : "(kowalski.Arguments.given())";
-            Matcher type = TYPE.matcher(part.code);
-            if (part.kind == Kind.METHOD) call = "main" + arguments;
-            else if (part.kind == Kind.TYPE_DECL && type.find()) {
-                String target = main.group(1) != null ? type.group(1) : "new " + type.group(1) + "()";
-                call = target + ".main" + arguments;
-            }
         }
-        return call == null ? null : call + ";";
+        Entry entry = entry();
+        return entry == null ? null : entry.call();
+    }
+
+    private Entry entry() {
+        for (Part part : parts) {
+            if (part.kind != Kind.TYPE_DECL && part.kind != Kind.METHOD) continue;
+            Entry entry = Entry.of(part.code);
+            if (entry != null) return entry;
+        }
+        return null;
     }
 
     Place place(int offset) {
@@ -81,6 +80,18 @@ final class Block {
     /** The text of a line. */
     String text(int line) {
         return code.lines().skip(line - 1L).findFirst().orElse("");
+    }
+
+    /** The shell would take all that follows for a comment. */
+    private void refuseOpenComment() throws Failure {
+        int last = code.lastIndexOf("/*");
+        if (last < 0 || code.indexOf("*/", last + 2) >= 0) return;
+        for (Diagnostic<?> problem : Syntax.of(code).problems()) {
+            if (!problem.getCode().equals("compiler.err.unclosed.comment")) continue;
+            CompileErrors errors = new CompileErrors(this);
+            errors.add((int) problem.getPosition(), problem.getCode(), problem.getMessage(Locale.ENGLISH));
+            throw errors.failure();
+        }
     }
 
     /** Statements in a row become one part: each part is compiled by itself, which takes time. */

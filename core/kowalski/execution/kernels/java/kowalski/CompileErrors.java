@@ -1,13 +1,17 @@
 package kowalski;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Collectors;
 
 /** What the compiler found wrong with a block. */
 final class CompileErrors {
     private static final int MOST_TOLD = 20;
+    private static final int MOST_LISTED = 50;
 
     private final Block block;
     private final StringBuilder listing = new StringBuilder();
+    private final List<Failure.Message> messages = new ArrayList<>();
     private Block.Place first;
     private String message = "";
     private int count;
@@ -20,8 +24,8 @@ final class CompileErrors {
         return count == 0;
     }
 
-    /** One error, at an offset of the block. */
-    void add(int offset, String told) {
+    /** One error, at an offset of the block. `type` is the compiler's name for it, or "". */
+    void add(int offset, String type, String told) {
         // The classes that the kernel wraps around code are nobody's business.
         String said = told.lines().filter(line -> !line.strip().startsWith("location:"))
             .collect(Collectors.joining("\n"));
@@ -30,6 +34,9 @@ final class CompileErrors {
             first = place;
             message = said.lines().map(String::strip).collect(Collectors.joining(", "))
                 .replaceAll(",?\\s+symbol:\\s+", ": ");
+        }
+        if (count <= MOST_LISTED) {
+            messages.add(new Failure.Message(type, said, place.line(), place.column()));
         }
         if (count > MOST_TOLD) return;
         String text = block.text(place.line());
@@ -42,6 +49,6 @@ final class CompileErrors {
     Failure failure() {
         String more = count == 1 ? "" : " (and " + (count - 1) + " more)";
         String all = listing.toString().stripTrailing();
-        return new Failure("CompileError", message + more, first.line(), first.column(), all);
+        return new Failure("CompileError", message + more, first.line(), first.column(), all, messages);
     }
 }

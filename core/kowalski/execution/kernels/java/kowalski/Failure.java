@@ -1,19 +1,31 @@
 package kowalski;
 
+import java.util.List;
+
 /** Why a run failed, as it is told. Lines and columns count from 1; 0 is an unknown one. */
 final class Failure extends Exception {
     private static final long serialVersionUID = 1;
+
+    /** What the compiler says about one place. `type` is its name for it. */
+    record Message(String type, String message, int line, int column) {}
 
     final String type;
     final int line;
     final int column;
     final String traceback;
+    final List<Message> errors;
 
     Failure(String type, String message, int line, int column, String traceback) {
+        this(type, message, line, column, traceback, List.of());
+    }
+
+    /** One that the compiler found. */
+    Failure(String type, String message, int line, int column, String traceback, List<Message> errors) {
         super(message, null, false, false);
         this.type = type;
         this.line = line;
         this.column = column;
         this.traceback = traceback;
+        this.errors = errors;
     }
 }

@@ -75,13 +75,24 @@ public final class Kernel {
 
     private Void run(Channel.Frame frame, List<String> arguments, boolean last)
             throws IOException, InterruptedException {
-        Streams.refresh();
+        int code = 1;
         Arguments.set(arguments);
+        try {
+            code = attempt(frame, last);
+        } finally {
+            // Whatever a program has done to its JVM, the agent hears that it is over.
+            channel.send("done", String.valueOf(code));
+        }
+        return null;
+    }
+
+    private int attempt(Channel.Frame frame, boolean last) throws IOException, InterruptedException {
         Exits.expect(last);
         interrupted = false;
         running = true;
         int code = 0;
         try {
+            Streams.refresh();
             Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
             // A class of a program's own would not see what is given.
             String value = execute(block, !furnish(frame) && last);
@@ -99,14 +110,10 @@ public final class Kernel {
         }
         running = false;
         if (interrupted) {
-            code = INTERRUPTED;
             tell(new Failure("KeyboardInterrupt", "interrupted", 0, 0, ""));
-        } else if (Exits.code() != null) {
-            code = Exits.code();
+            return INTERRUPTED;
         }
-        Streams.flush();
-        channel.send("done", String.valueOf(code));
-        return null;
+        return Exits.code() != null ? Exits.code() : code;
     }
 
     /** Give the program what its caller offers; whether there is anything. */
@@ -137,8 +144,15 @@ public final class Kernel {
     }
 
     private void tell(Failure failure) throws IOException {
-        String line = failure.line > 0 ? String.valueOf(failure.line) : "";
-        String column = failure.column > 0 ? String.valueOf(failure.column) : "";
-        channel.send("error", failure.type, failure.getMessage(), line, column, failure.traceback);
+        for (Failure.Message one : failure.errors) {
+            channel.send("diagnostic", "error",
+                one.type(), one.message(), number(one.line()), number(one.column()));
+        }
+        channel.send("error", failure.type, failure.getMessage(),
+            number(failure.line), number(failure.column), failure.traceback);
+    }
+
+    private static String number(int known) {
+        return known > 0 ? String.valueOf(known) : "";
     }
 }

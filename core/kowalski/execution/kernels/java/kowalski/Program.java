@@ -132,10 +132,11 @@ final class Program {
         CompileErrors errors = new CompileErrors(block);
         for (Diagnostic<?> diagnosis : told.getDiagnostics()) {
             if (diagnosis.getKind() == Diagnostic.Kind.ERROR) {
-                errors.add((int) diagnosis.getPosition(), diagnosis.getMessage(Locale.ENGLISH));
+                String said = diagnosis.getMessage(Locale.ENGLISH);
+                errors.add((int) diagnosis.getPosition(), diagnosis.getCode(), said);
             }
         }
-        if (errors.isEmpty()) errors.add(0, "the compiler failed");
+        if (errors.isEmpty()) errors.add(0, "", "the compiler failed");
         throw errors.failure();
     }
 
@@ -166,11 +167,13 @@ final class Program {
         throw new Failure("CompileError", "no class has a main method", 1, 1, "");
     }
 
-    /** The `main` of a type, with arguments or without. */
+    /** The `main` of a type, with arguments or without, if it can be called. */
     private static Method main(Class<?> type, boolean given) {
         try {
-            return given
+            Method main = given
                 ? type.getDeclaredMethod("main", String[].class) : type.getDeclaredMethod("main");
+            boolean isMade = !type.isInterface() && !Modifier.isAbstract(type.getModifiers());
+            return Modifier.isStatic(main.getModifiers()) || isMade ? main : null;
         } catch (NoSuchMethodException none) {
             return null;
         }

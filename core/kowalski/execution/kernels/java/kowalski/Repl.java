@@ -140,13 +140,14 @@ final class Repl {
         for (Diag diagnosis : shell.diagnostics(snippet).collect(Collectors.toList())) {
             if (!diagnosis.isError()) continue;
             int offset = part.offset() - part.shift() + (int) diagnosis.getPosition();
-            errors.add(offset, diagnosis.getMessage(Locale.ENGLISH));
+            errors.add(offset, diagnosis.getCode(), diagnosis.getMessage(Locale.ENGLISH));
         }
         if (errors.isEmpty() && snippet instanceof DeclarationSnippet) {
             shell.unresolvedDependencies((DeclarationSnippet) snippet)
-                .forEach(missing -> errors.add(mentioned(part, missing), "cannot find symbol: " + missing));
+                .forEach(missing -> errors.add(
+                    mentioned(part, missing), "compiler.err.cant.resolve", "cannot find symbol: " + missing));
         }
-        if (errors.isEmpty()) errors.add(part.offset(), "this is no Java");
+        if (errors.isEmpty()) errors.add(part.offset(), "", "this is no Java");
         return errors.failure();
     }
 

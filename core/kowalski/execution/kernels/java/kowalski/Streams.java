@@ -21,11 +21,6 @@ final class Streams {
         System.setErr(output(FileDescriptor.err));
     }
 
-    static void flush() {
-        System.out.flush();
-        System.err.flush();
-    }
-
     /** Unbuffered, so that both streams come in order. */
     private static PrintStream output(FileDescriptor descriptor) {
         return new PrintStream(new FileOutputStream(descriptor), true, UTF_8) {
