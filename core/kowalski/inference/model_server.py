@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kowalski.errors import RequestRefused
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from kowalski.model.chat import ChatEvent, ChatRequest, ServedModel
+
+
+class AccessRefused(RequestRefused):
+    """The server lets nobody in with this key, or without one, whatever the prompt."""
 
 
 class ModelServer(Protocol):
@@ -40,5 +46,6 @@ class ModelServer(Protocol):
             ModelUnavailable: it does not have this model.
             ContextTooLarge: the prompt is longer than the model can read.
             RequestRefused: it refuses this request, and would again.
+            AccessRefused: it would refuse any.
         """
         ...

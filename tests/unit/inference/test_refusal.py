@@ -25,6 +25,7 @@ from kowalski.inference.completions.refusal import (
     refusal,
     seconds_of,
 )
+from kowalski.inference.model_server import AccessRefused
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 
@@ -120,8 +121,8 @@ def test_a_model_that_is_not_there_is_told(status: int, value: Any) -> None:
 def test_a_missing_key_and_a_wrong_one_are_told_apart(status: int) -> None:
     missing = refused(status, {"error": "no"})
     wrong = refused(status, {"error": "key sk-very-secret is wrong"}, KEY)
-    assert isinstance(missing, RequestRefused)
-    assert isinstance(wrong, RequestRefused)
+    assert isinstance(missing, AccessRefused)
+    assert isinstance(wrong, AccessRefused)
     assert "settings" in missing.user_message
     assert "LLM_KEY" in wrong.user_message
     assert "sk-very-secret" not in wrong.user_message

@@ -17,6 +17,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.completions.http_client import read_beginning
+from kowalski.inference.model_server import AccessRefused
 
 if TYPE_CHECKING:
     import httpx2
@@ -105,7 +106,7 @@ def refusal(
     if _is_about_context(complaint, status):
         return _too_large(endpoint, complaint, model, said)
     if status in (401, 403):
-        return RequestRefused(_about_key(endpoint, status, said))
+        return AccessRefused(_about_key(endpoint, status, said))
     if status < 500 and _is_about_model(complaint):
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,8 +17,10 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.model_server import AccessRefused
 from kowalski.inference.pool.context_window import estimated_tokens, least_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
+from kowalski.inference.pool.tries import Tries
 from kowalski.inference.pool.waiting_line import Seat, Turn
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, ToolCall, Usage
 
@@ -47,21 +49,6 @@ class Resources:
     probing: bool
 
 
-@dataclass(slots=True)
-class _Tries:
-    """What went wrong so far: the last error of each server, and how often servers failed."""
-
-    errors: dict[str, KowalskiError] = field(default_factory=dict)
-    failures: int = 0
-
-    def add(self, server: str, error: KowalskiError) -> None:
-        self.errors[server] = error
-        self.failures += isinstance(error, ServerUnavailable)
-
-    def __str__(self) -> str:
-        return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
-
-
 class Call:
     """One call.
 
@@ -83,7 +70,7 @@ class Call:
         self._patience_s = patience_s
         self._scope = anyio.CancelScope()
         self._least = least_tokens(request)
-        self._tries = _Tries()
+        self._tries = Tries()
         self._shown = False
 
     @property
@@ -100,7 +87,7 @@ class Call:
             NoServerAvailable: no server that has the model can be asked now.
             ModelUnavailable: no server has the model, or none was named and none stands out.
             ContextTooLarge: the prompt is longer than any of them reads.
-            RequestRefused: a server refuses this prompt.
+            RequestRefused: servers refuse this prompt, or let nobody in.
             Busy: too many wait already.
         """
         self._shared.budget.record_call()
@@ -142,15 +129,17 @@ class Call:
             if error is None:
                 return
             self._tries.add(seat.member.name, error)
-            if isinstance(error, ServerUnavailable):
+            if len(self._tries.refusals) > 1:
+                raise self._tries.refusals[0]
+            if isinstance(error, ServerUnavailable) and not self._tries.refusals:
                 await self._await_retry(model, error)
 
     def _turn(self, model: str) -> Turn:
-        lacking = {n for n, e in self._tries.errors.items() if isinstance(e, ModelUnavailable)}
+        over = self._tries.over
 
         def accepts(member: Member) -> bool:
             fits = self._shared.windows.fits(member, model, self._least)
-            return fits and member.name not in lacking and member.served(model) is not None
+            return fits and member.name not in over and member.served(model) is not None
 
         return Turn(
             self._principal,
@@ -165,7 +154,7 @@ class Call:
         """One attempt. An error that another server may not have is returned.
 
         Raises:
-            ContextTooLarge, RequestRefused
+            ContextTooLarge
         """
         member, model = seat.member, request.model or ""
         try:
@@ -188,9 +177,12 @@ class Call:
             seat.answered()
             self._shared.windows.learn(member, model, error)
             raise
-        except RequestRefused:
+        except AccessRefused as error:
+            seat.turned_away(error.user_message)
+            return error
+        except RequestRefused as error:
             seat.answered()
-            raise
+            return error
         return None
 
     async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
@@ -263,7 +255,7 @@ class Call:
         )
 
     def _hopeless(self, model: str) -> KowalskiError:
-        if self._tries.failures:
+        if self._tries.failures and not self._tries.refusals:
             return self._given_up("no other server can be asked")
         windows = self._shared.windows
         having = [m for m in self._shared.roster.members.values() if m.served(model)]
@@ -277,7 +269,11 @@ class Call:
                 f"most (on {widest.name}). Shorten it, fold it, or name a model that reads more.",
                 known,
             )
-        troubles = " ".join(f"{m.name}: {m.trouble or 'it cannot be asked'}." for m in having)
+        if (told := self._tries.told) is not None:
+            return told
+        troubles = " ".join(
+            f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having
+        )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "
             "see whether they are well."

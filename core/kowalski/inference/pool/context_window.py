@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import ContextTooLarge, RequestRefused
+from kowalski.inference.model_server import AccessRefused
 from kowalski.model.chat import ChatMessage, ChatRequest, Usage
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class ContextWindows:
         was read. The length is a power of two, so that few probes answer for all prompts.
 
         Raises:
-            ServerUnavailable, ModelUnavailable: as for any prompt.
+            ServerUnavailable, ModelUnavailable, AccessRefused: as for any prompt.
         """
         place = member.name, model
         if not self._is_open(member, model, estimate):
@@ -123,6 +124,8 @@ class ContextWindows:
                             read = event.prompt_tokens
             except ContextTooLarge as error:
                 self.learn(member, model, error)
+            except AccessRefused:
+                raise
             except RequestRefused:
                 self._read_whole[place] = _ENDLESS
             else:

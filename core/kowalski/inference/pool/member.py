@@ -35,6 +35,8 @@ class Member:
         self.checked_at: float | None = None
         self.problem: str | None = None
         """Why its last check failed. Its models are then those of the last that did not."""
+        self.lockout: str | None = None
+        """Why it lets nobody in, until a prompt has proven that it does again."""
         self.rests_until = 0.0
         """Until when, on the clock, it asked to be left alone."""
         self._clock = clock
@@ -65,6 +67,8 @@ class Member:
     @property
     def trouble(self) -> str | None:
         """Why it should not, or cannot, be asked now, for a person."""
+        if self.lockout is not None:
+            return self.lockout
         if self.breaker.state == "open":
             return "it failed several times in a row and is left alone for some seconds"
         if self.breaker.state == "half-open":
@@ -94,14 +98,15 @@ class Member:
     def gives_hope(self, patience_s: float, until: float) -> bool:
         """Whether a call that may wait `until` then should wait for it.
 
-        A server that keeps failing is waited for until it has done so for `patience_s` seconds.
+        A server that keeps failing is waited for until it has done so for `patience_s` seconds;
+        one that lets nobody in is not, as only a person can change that.
         """
         if self.rests_until > until:
             return False
         since = self.breaker.failing_since
         if self.breaker.state != "open" or since is None:
             return True
-        return self._clock() < since + patience_s
+        return self.lockout is None and self._clock() < since + patience_s
 
     async def check(self) -> None:
         """Learn what it has. Whoever comes while somebody asks it waits for that answer."""

@@ -55,7 +55,9 @@ class Seat:
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
-        self.told = self.told or self._probe
+        if self._probe:
+            self.told = True
+            self.member.lockout = None
         self.member.breaker.succeeded(probe=self._probe)
         self._probe = False
 
@@ -63,6 +65,13 @@ class Seat:
         """The server did not answer, or not to the end."""
         self.told = True
         self.member.breaker.failed(probe=self._probe)
+        self._probe = False
+
+    def turned_away(self, reason: str) -> None:
+        """The server lets nobody in, and says why."""
+        self.told = True
+        self.member.lockout = reason
+        self.member.breaker.trip(probe=self._probe)
         self._probe = False
 
     def release(self) -> None:

@@ -18,7 +18,6 @@ from fake_model_server import (
 )
 from kowalski.errors import (
     Busy,
-    ContextTooLarge,
     DeadlineExceeded,
     InvalidRequest,
     ModelUnavailable,
@@ -26,6 +25,9 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.pool.batch import run_batch
+from kowalski.inference.pool.breaker import REST_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
 
@@ -216,16 +218,6 @@ class TestFailures:
             assert anyio.current_time() == begun
         assert raised.value.retry_after_s == 70
 
-    @pytest.mark.parametrize("error", [RequestRefused("No."), ContextTooLarge("Too long.")])
-    async def test_that_would_come_again_are_not_retried(
-        self, error: RequestRefused | ContextTooLarge
-    ) -> None:
-        first, second = FakeModelServer("a", otherwise=fails(error)), FakeModelServer("b")
-        async with Pool([first, second]) as pool:
-            with pytest.raises(type(error)):
-                await pool.complete(prompt())
-        assert (len(first.asked), len(second.asked)) == (1, 0)
-
     async def test_of_most_prompts_exhaust_the_budget_for_retries(self) -> None:
         servers = [FakeModelServer(str(n), otherwise=fails(), slots=1) for n in range(40)]
         async with Pool(servers) as pool:
@@ -233,6 +225,67 @@ class TestFailures:
                 with pytest.raises((ServerUnavailable, NoServerAvailable)):
                     await pool.complete(prompt())
         assert sum(len(server.asked) for server in servers) <= 50 + 10 + 50 * 0.2
+
+
+class TestAPromptThatAServerRefuses:
+    async def test_is_asked_of_another(self) -> None:
+        picky = FakeModelServer("a", otherwise=fails(RequestRefused("No such setting.")))
+        async with Pool([picky, FakeModelServer("b", slots=1)]) as pool:
+            assert (await pool.complete(prompt())).served_by == "b"
+        assert len(picky.asked) == 1
+
+    async def test_is_asked_of_one_other_alone_and_told_as_it_is(self) -> None:
+        servers = [FakeModelServer(n, otherwise=fails(RequestRefused(f"{n}: no."))) for n in "abc"]
+        async with Pool(servers) as pool:
+            with pytest.raises(RequestRefused) as raised:
+                await pool.complete(prompt())
+        assert raised.value.user_message == "a: no."
+        assert sum(len(server.asked) for server in servers) == 2
+
+    async def test_is_not_tried_again_where_it_failed_before(self) -> None:
+        bad = FakeModelServer("a", otherwise=fails())
+        picky = FakeModelServer("b", otherwise=fails(RequestRefused("No.")))
+        async with Pool([bad, picky]) as pool:
+            with pytest.raises(RequestRefused, match="No"):
+                await pool.complete(prompt())
+        assert (len(bad.asked), len(picky.asked)) == (1, 1)
+
+
+class TestAServerThatLetsNobodyIn:
+    async def test_is_left_alone_and_says_why(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
+            for _ in range(5):
+                assert (await pool.complete(prompt())).served_by == "b"
+            assert pool.problems() == {"a": "It wants an API key."}
+        assert len(locked.asked) == 1
+
+    async def test_is_told_at_once_where_there_is_no_other_however_patient_the_caller(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked]) as pool:
+            begun = anyio.current_time()
+            async with run_batch(pool, [prompt()] * 20) as batch:
+                failures = [outcome.failure async for outcome in batch]
+            assert anyio.current_time() == begun
+        assert all(failure and "wants an API key" in failure.message for failure in failures)
+        assert len(locked.asked) <= locked.slots
+
+    async def test_serves_again_once_a_prompt_was_let_in(self) -> None:
+        locked = FakeModelServer("a", script=[fails(AccessRefused("It wants an API key."))])
+        async with Pool([locked]) as pool:
+            with pytest.raises(RequestRefused):
+                await pool.complete(prompt())
+            with pytest.raises(NoServerAvailable, match="a: It wants an API key"):
+                await pool.complete(prompt())
+            await anyio.sleep(REST_S)
+            assert (await pool.complete(prompt())).served_by == "a"
+            assert pool.problems() == {}
+
+    async def test_is_found_out_by_its_probe_as_well(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
+            assert (await pool.complete(prompt("word " * 3000))).served_by == "b"
+        assert len(locked.asked) == 1
 
 
 class TestAFailingServer:
