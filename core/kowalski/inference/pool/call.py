@@ -197,9 +197,8 @@ class Call:
                         seat.answered()
                         await self._announce_restart(seat.member.name, sink)
                     if isinstance(event, Usage):
-                        self.input_truncated = self._shared.windows.read_less(
-                            seat.member, request.model or "", self._least, event
-                        )
+                        windows = self._shared.windows
+                        self.input_truncated = windows.read_less(seat.member, request, event)
                     if isinstance(event, Done):
                         whole, event = True, replace(event, served_by=seat.member.name)
                     await sink(event)

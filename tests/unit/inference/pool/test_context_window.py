@@ -117,6 +117,63 @@ async def test_an_answer_to_less_than_was_given_is_marked() -> None:
         assert not (await pool.complete(prompt("word " * 1000))).input_truncated
 
 
+def cuts_to(limit: int) -> Behaviour:
+    """As `silently_reads`, with a token for each four characters."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        read = min(limit, len(request.messages[-1].content) // 4)
+        async for event in answers("x", prompt_tokens=read)(request):
+            yield event
+
+    return behave
+
+
+def minified(entries: int) -> str:
+    """JSON without a blank, about 50 characters an entry."""
+    entry = '{{"identifier":{n},"owner":"person-{n}","active":true}}'
+    return ",".join(entry.format(n=n) for n in range(entries))
+
+
+async def test_a_text_without_blanks_that_is_surely_too_long_is_not_sent() -> None:
+    server = FakeModelServer("a", models=telling(4096))
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge, match="reads 4,096 at most"):
+            await pool.complete(prompt(minified(2300)))
+    assert not server.asked
+
+
+@pytest.mark.parametrize("limit", [512, 1024, 4096])
+async def test_an_answer_to_a_prompt_that_was_cut_at_the_known_limit_is_marked(limit: int) -> None:
+    server = FakeModelServer("a", models=telling(limit), otherwise=cuts_to(limit - 2))
+    async with Pool([server]) as pool:
+        assert (await pool.complete(prompt(minified(limit // 10)))).input_truncated
+        assert not (await pool.complete(prompt(minified(limit // 20)))).input_truncated
+
+
+async def test_far_fewer_tokens_than_any_text_of_that_length_has_are_noticed() -> None:
+    server = FakeModelServer("a", otherwise=cuts_to(2048))
+    async with Pool([server], probing=False) as pool:
+        assert (await pool.complete(prompt(minified(800)))).input_truncated
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" " * 40_000 + "word " * 300, "=" * 40_000, "a" * 40_000, "    x = 1\n" * 400, "กา" * 4000],
+    ids=["blanks", "rules", "letters", "code", "thai"],
+)
+async def test_texts_of_few_tokens_are_neither_refused_nor_marked(text: str) -> None:
+    server = FakeModelServer("a", models=telling(4096), otherwise=answers("x", prompt_tokens=1400))
+    async with Pool([server]) as pool:
+        assert not (await pool.complete(prompt(text))).input_truncated
+
+
+async def test_a_small_context_is_found_out_as_well() -> None:
+    server = FakeModelServer("a", otherwise=silently_reads(511))
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge, match="reads 511 at most"):
+            await pool.complete(prompt("word " * 3000))
+
+
 async def test_a_server_that_cuts_silently_is_found_out_before_the_first_long_prompt() -> None:
     server = FakeModelServer("a", otherwise=silently_reads(4096))
     async with Pool([server]) as pool:
