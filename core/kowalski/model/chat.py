@@ -89,10 +89,15 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The answer is whole. `served_by` is the server that gave it, where a pool chose one."""
+    """The answer is whole.
+
+    `served_by` is the server that gave it, where a pool chose one; `input_truncated`: it seems to
+    have read less than it was given.
+    """
 
     finish_reason: FinishReason
     served_by: str | None = None
+    input_truncated: bool = False
     type: Literal["done"] = "done"
 
 

@@ -188,6 +188,7 @@ class Call:
     async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
         clock, latency = self._shared.clock, seat.member.latency
         begun_at, silent, whole = clock(), True, False
+        self.input_truncated = False
         try:
             async with seat.member.server.chat(request) as events:
                 async for event in events:
@@ -200,7 +201,12 @@ class Call:
                         windows = self._shared.windows
                         self.input_truncated = windows.read_less(seat.member, request, event)
                     if isinstance(event, Done):
-                        whole, event = True, replace(event, served_by=seat.member.name)
+                        whole = True
+                        event = replace(
+                            event,
+                            served_by=seat.member.name,
+                            input_truncated=self.input_truncated,
+                        )
                     await sink(event)
         except ServerUnavailable:
             # What is whole cannot be cut any more.

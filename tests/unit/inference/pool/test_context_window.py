@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fake_model_server import FakeModelServer, answers, fails, prompt
+from fake_model_server import FakeModelServer, answers, events_of, fails, prompt
 from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.pool.context_window import (
     MATTERS_FROM,
@@ -19,7 +19,7 @@ from kowalski.inference.pool.context_window import (
     least_tokens,
 )
 from kowalski.inference.pool.pool import Pool
-from kowalski.model.chat import ServedModel, Text, Usage
+from kowalski.model.chat import Done, ServedModel, Text, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -115,6 +115,8 @@ async def test_an_answer_to_less_than_was_given_is_marked() -> None:
     async with Pool([server], probing=False) as pool:
         assert (await pool.complete(prompt("word " * 2000))).input_truncated
         assert not (await pool.complete(prompt("word " * 1000))).input_truncated
+        last = (await events_of(pool, "word " * 2000))[-1]
+    assert last == Done(finish_reason="stop", served_by="a", input_truncated=True)
 
 
 def cuts_to(limit: int) -> Behaviour:
