@@ -151,11 +151,7 @@ class Call:
         )
 
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
-        """One attempt. An error that another server may not have is returned.
-
-        Raises:
-            ContextTooLarge
-        """
+        """One attempt. An error that another server may not have is returned."""
         member, model = seat.member, request.model or ""
         try:
             if self._shared.probing:
@@ -176,7 +172,7 @@ class Call:
         except ContextTooLarge as error:
             seat.answered()
             self._shared.windows.learn(member, model, error)
-            raise
+            return error
         except AccessRefused as error:
             seat.turned_away(error.user_message)
             return error

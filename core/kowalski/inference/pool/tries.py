@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from kowalski.errors import KowalskiError, ModelUnavailable, RequestRefused, ServerUnavailable
+from kowalski.errors import (
+    ContextTooLarge,
+    KowalskiError,
+    ModelUnavailable,
+    RequestRefused,
+    ServerUnavailable,
+)
 from kowalski.inference.model_server import AccessRefused
 
-_FINAL: Final = (ModelUnavailable, RequestRefused)
+_FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused)
 """What a server would say again if it were asked again."""
 
 
@@ -44,8 +50,11 @@ class Tries:
     @property
     def told(self) -> KowalskiError | None:
         """What the caller is told as it is, if nobody else can be asked."""
-        lockouts = [error for error in self.errors.values() if isinstance(error, AccessRefused)]
-        return next(iter([*self.refusals, *lockouts]), None)
+        errors = self.errors.values()
+        too_long = [error for error in errors if isinstance(error, ContextTooLarge)]
+        too_long.sort(key=lambda error: error.limit_tokens or 0, reverse=True)
+        lockouts = [error for error in errors if isinstance(error, AccessRefused)]
+        return next(iter([*self.refusals, *too_long, *lockouts]), None)
 
     def __str__(self) -> str:
         return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())

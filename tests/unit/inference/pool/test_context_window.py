@@ -196,6 +196,28 @@ async def test_a_prompt_that_one_server_would_cut_goes_to_another() -> None:
         assert len(cutting.asked) == 1
 
 
+async def test_a_prompt_that_one_server_refuses_as_too_long_goes_to_another_and_then_straight() -> (
+    None
+):
+    small = FakeModelServer("a", otherwise=fails(ContextTooLarge("Too long.", 1000)))
+    large = FakeModelServer("b", slots=1)
+    async with Pool([small, large]) as pool:
+        for _ in range(3):
+            assert (await pool.complete(prompt("word " * 1200))).served_by == "b"
+    assert len(small.asked) == 1
+
+
+async def test_where_all_refuse_it_the_widest_is_told() -> None:
+    servers = [
+        FakeModelServer(str(limit), otherwise=fails(ContextTooLarge(f"Reads {limit}.", limit)))
+        for limit in (700, 900, 800)
+    ]
+    async with Pool(servers) as pool:
+        with pytest.raises(ContextTooLarge, match="Reads 900"):
+            await pool.complete(prompt("word " * 600))
+    assert [len(server.asked) for server in servers] == [1, 1, 1]
+
+
 async def test_one_probe_answers_for_all_prompts_of_its_size() -> None:
     server = FakeModelServer("a", otherwise=silently_reads(1_000_000))
     async with Pool([server]) as pool:
