@@ -155,6 +155,7 @@ class ServedModel:
         name: what requests call it.
         state: `loaded`: answers at once; `loading`; `downloaded`: can be loaded; `listed`: the
             server names it and does not say more.
+        on_demand: whether its server loads it by itself when it is asked.
         context_tokens: what it can read and write together, where the server tells.
         instances: where it is loaded, for a cluster.
     """
@@ -162,6 +163,7 @@ class ServedModel:
     name: str
     state: Literal["loaded", "loading", "downloaded", "listed"]
     context_tokens: int | None = None
+    on_demand: bool = False
     instances: tuple[ModelInstance, ...] = ()
 
 

@@ -117,7 +117,7 @@ class Call:
         return roster.choose(self._request.model, default)
 
     async def _ask(self, model: str, sink: Sink) -> None:
-        request = replace(self._request, model=model)
+        request = self._request
         while True:
             async with self._shared.line.hold(self._turn(model)) as seat:
                 if seat is None:
@@ -125,7 +125,9 @@ class Call:
                 if self.served_by is None and self._patience_s:
                     self._begin()
                 self.served_by = seat.member.name
-                error = await self._attempt(seat, request, sink)
+                served = seat.member.served(model)
+                asked = replace(request, model=served.name if served else model)
+                error = await self._attempt(seat, asked, sink)
             if error is None:
                 return
             self._tries.add(seat.member.name, error)
@@ -148,6 +150,7 @@ class Call:
             patience_s=self._patience_s,
             avoid=frozenset(self._tries.errors),
             bounded=not (self._patience_s or self._tries.errors),
+            prefers=lambda member: member.ready_for(model),
         )
 
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:

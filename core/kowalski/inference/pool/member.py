@@ -78,10 +78,22 @@ class Member:
         return self.problem
 
     def served(self, model: str) -> ServedModel | None:
-        """The model as it answers for it; None where it would not."""
-        if model in self._lacking:
-            return None
-        return next((m for m in self.models if m.name == model and m.state in _ANSWERING), None)
+        """The model as it answers for it, be it once it has loaded it; None where it would not.
+
+        Ollama's `name:latest` goes by `name` as well.
+        """
+        latest = f"{model}:latest"
+        found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
+        return max(found, key=lambda m: m.name == model, default=None)
+
+    def ready_for(self, model: str) -> bool:
+        """Whether it answers for the model without loading it first."""
+        served = self.served(model)
+        return served is not None and served.state in _ANSWERING
+
+    def _answers(self, model: ServedModel) -> bool:
+        able = model.state in _ANSWERING or model.on_demand
+        return able and model.name not in self._lacking
 
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""

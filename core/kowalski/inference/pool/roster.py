@@ -97,8 +97,12 @@ class Roster:
         if named:
             return named
         served = [model for member in self.members.values() for model in member.models]
-        for state in ("loaded", "listed"):
-            names = dict.fromkeys(model.name for model in served if model.state == state)
+        for kind in (
+            [model for model in served if model.state == "loaded"],
+            [model for model in served if model.state == "listed"],
+            [model for model in served if model.on_demand],
+        ):
+            names = dict.fromkeys(model.name for model in kind)
             if len(names) == 1:
                 return next(iter(names))
             if names:

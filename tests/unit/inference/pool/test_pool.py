@@ -98,6 +98,37 @@ class TestTheModel:
                 await pool.complete(prompt())
         assert not server.asked
 
+    async def test_one_that_its_server_loads_on_demand_is_asked_where_it_is_not_loaded(
+        self,
+    ) -> None:
+        cold = ServedModel(name="m", state="downloaded", on_demand=True)
+        server = FakeModelServer("a", models=[cold])
+        warm = FakeModelServer("b", slots=1, otherwise=answers("x", after_s=1))
+        async with Pool([server, warm]) as pool, anyio.create_task_group() as tasks:
+            for _ in range(2):
+                await pool.complete(prompt())
+            assert (len(server.asked), len(warm.asked)) == (0, 2)
+            for _ in range(2):
+                tasks.start_soon(events_of, pool)
+        assert (len(server.asked), len(warm.asked)) == (1, 3)
+
+    async def test_the_only_one_that_can_be_loaded_on_demand_serves_prompts_that_name_none(
+        self,
+    ) -> None:
+        cold = ServedModel(name="only", state="downloaded", on_demand=True)
+        server = FakeModelServer("a", models=[cold])
+        async with Pool([server]) as pool:
+            await pool.complete(prompt(model=None))
+        assert server.asked[0].model == "only"
+
+    async def test_a_name_without_its_tag_means_the_latest_and_no_other(self) -> None:
+        server = FakeModelServer("a", models=loaded("m:latest", "n:7b"))
+        async with Pool([server]) as pool:
+            await pool.complete(prompt(model="m"))
+            with pytest.raises(ModelUnavailable):
+                await pool.complete(prompt(model="n"))
+        assert [request.model for request in server.asked] == ["m:latest"]
+
     async def test_a_server_that_lists_it_without_having_it_is_passed_over(self) -> None:
         liar = FakeModelServer("a", otherwise=fails(ModelUnavailable("I do not have it.")))
         other = FakeModelServer("b", slots=1)
