@@ -94,7 +94,7 @@ class Call:
         with self._shared.roster.interest(), self._scope:
             if not self._patience_s:
                 self._begin()
-            await self._shared.roster.settle()
+            await self._shared.roster.settle(self._request.model or self._shared.default_model())
             await self._ask(await self._model(), sink)
         if self._scope.cancelled_caught:
             asked = f" {self._tries}" if self._tries.errors else ""
@@ -113,7 +113,7 @@ class Call:
         except ModelUnavailable:
             pass
         # It may have been loaded a moment ago.
-        await roster.refresh()
+        await roster.seek(self._request.model or default)
         return roster.choose(self._request.model, default)
 
     async def _ask(self, model: str, sink: Sink) -> None:
