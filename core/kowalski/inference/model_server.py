@@ -38,8 +38,9 @@ class ModelServer(Protocol):
         ...
 
     def chat(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[ChatEvent]]:
-        """One attempt at one answer; `request.model` is set. Leaving the block early cancels it,
-        on the server too. The last event is `Done`; there is never a `Restarted`.
+        """One attempt at one answer; `request.model` is set, and `request.timeout_s` is for the
+        first token. Leaving the block early cancels it, on the server too. The last event is
+        `Done`; there is never a `Restarted`.
 
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.

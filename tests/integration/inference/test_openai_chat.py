@@ -166,6 +166,13 @@ async def test_a_server_that_knows_no_schemas_is_asked_in_words_from_then_on() -
     assert all('{"type": "object"}' in body["messages"][-1]["content"] for body in sent)
 
 
+async def test_the_first_token_may_take_as_long_as_the_request_says() -> None:
+    request = replace(HELLO, timeout_s=0.1)
+    async with completion_server({CHAT: stalled_stream()}) as server:
+        with pytest.raises(ServerUnavailable, match=r"no progress for 0\.1 s"):
+            await events_of(server, request)
+
+
 async def test_what_was_not_sent_cannot_be_left_out() -> None:
     said = {"error": {"message": "grammar is bad"}}
     failure = await failure_of(json_reply(said, status=400))

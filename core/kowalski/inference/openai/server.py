@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -56,11 +58,13 @@ class OpenAIServer:
     ) -> None:
         """`url` may have `/v1` at its end or not; `name` is its host and port if omitted.
 
+        The first token may take as long as the request says, but never longer than `deadlines` do.
+
         Raises:
             InvalidSettings: the URL is none.
         """
         self._endpoint = Endpoint.at(url, name=name, key=api_key)
-        self._deadlines = deadlines or Deadlines()
+        self._deadlines = deadlines or Deadlines(first_token_s=math.inf)
         self._client: httpx2.AsyncClient
         self._slots = USUAL_SLOTS
         self._kind: ServerKind | None = None
@@ -140,10 +144,10 @@ class OpenAIServer:
     async def _ask_once(self, request: ChatRequest, body: dict[str, Any]) -> Answer:
         known = self._begins_thinking.get(request.model or "")
         completion = Completion(self._endpoint, request.model, begins_thinking=known)
+        first_token_s = min(self._deadlines.first_token_s, request.timeout_s)
+        deadlines = replace(self._deadlines, first_token_s=first_token_s)
         try:
-            return await Answer.asked(
-                self._client, self._endpoint, body, completion, self._deadlines
-            )
+            return await Answer.asked(self._client, self._endpoint, body, completion, deadlines)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error.user_message} {await self._offer()}") from error
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Sink = Callable[[ChatEvent], Awaitable[None]]
 """Takes the events of an answer, one after the other."""
+
+FIRST_TOKEN_S: Final = 120.0
+"""How long a server may take to its first token where another could be asked instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,6 @@ class Call:
         return roster.choose(self._request.model, default)
 
     async def _ask(self, model: str, sink: Sink) -> None:
-        request = self._request
         while True:
             async with self._shared.line.hold(self._turn(model)) as seat:
                 if seat is None:
@@ -125,9 +127,7 @@ class Call:
                 if self.served_by is None and self._patience_s:
                     self._begin()
                 self.served_by = seat.member.name
-                served = seat.member.served(model)
-                asked = replace(request, model=served.name if served else model)
-                error = await self._attempt(seat, asked, sink)
+                error = await self._attempt(seat, self._asked_of(seat.member, model), sink)
             if error is None:
                 return
             self._tries.add(seat.member.name, error)
@@ -135,6 +135,25 @@ class Call:
                 raise self._tries.refusals[0]
             if isinstance(error, ServerUnavailable) and not self._tries.refusals:
                 await self._await_retry(model, error)
+
+    def _asked_of(self, member: Member, model: str) -> ChatRequest:
+        """What one server is asked: a long prefill or a cold model may take all the time that is
+        left, if nobody else could be asked instead."""
+        served = member.served(model)
+        within_s = FIRST_TOKEN_S if self._others(model, {member.name}) else self.left_s
+        return replace(
+            self._request,
+            model=served.name if served else model,
+            timeout_s=min(within_s, self.left_s),
+        )
+
+    def _others(self, model: str, but: Collection[str]) -> bool:
+        """Whether a server that is not among `but` could be asked now."""
+        accepts = self._turn(model).accepts
+        return any(
+            member.name not in but and member.usable and accepts(member)
+            for member in self._shared.roster.members.values()
+        )
 
     def _turn(self, model: str) -> Turn:
         over = self._tries.over
@@ -234,13 +253,7 @@ class Call:
             raise self._given_up(f"{ATTEMPTS} attempts failed")
         if not self._shared.budget.spend():
             raise self._given_up("too many prompts fail at present to try each of them again")
-        accepts = self._turn(model).accepts
-        others = (
-            member
-            for member in self._shared.roster.members.values()
-            if member.name not in self._tries.errors and member.usable and accepts(member)
-        )
-        if next(others, None) is None:
+        if not self._others(model, self._tries.errors):
             pause = pause_s(self._tries.failures, error.retry_after_s)
             if self._shared.clock() + pause >= self._scope.deadline:
                 raise self._given_up("there is no time left for another attempt")

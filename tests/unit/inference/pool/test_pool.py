@@ -28,6 +28,7 @@ from kowalski.errors import (
 from kowalski.inference.model_server import AccessRefused
 from kowalski.inference.pool.batch import run_batch
 from kowalski.inference.pool.breaker import REST_S
+from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
 
@@ -393,6 +394,18 @@ class TestTime:
                 await pool.complete(prompt(timeout_s=5))
             assert anyio.current_time() - begun == 5
             assert (pool.busy, server.active) == (0, 0)
+
+    async def test_the_first_token_may_take_all_of_it_only_where_nobody_else_can_be_asked(
+        self,
+    ) -> None:
+        first = FakeModelServer("a")
+        async with Pool([first]) as pool:
+            await pool.complete(prompt(timeout_s=3600))
+            pool.add(FakeModelServer("b", otherwise=hangs()))
+            await pool.models()
+            await pool.complete(prompt(timeout_s=3600))
+            await pool.complete(prompt(timeout_s=60))
+        assert [request.timeout_s for request in first.asked] == [3600, FIRST_TOKEN_S, 60]
 
     async def test_waiting_for_a_slot_counts(self) -> None:
         server = FakeModelServer("a", slots=1, otherwise=hangs())
