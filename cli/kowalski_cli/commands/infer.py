@@ -141,5 +141,11 @@ async def _follow(
     await hear(Text(text=result.text))
     if result.usage:
         await hear(result.usage)
-    await hear(Done(finish_reason=result.finish_reason, served_by=result.served_by))
+    await hear(
+        Done(
+            finish_reason=result.finish_reason,
+            served_by=result.served_by,
+            input_truncated=result.input_truncated,
+        )
+    )
     return result.served_by

@@ -23,6 +23,10 @@ _CUT = {
     "length": "The answer ends early: it has as many tokens as it may. --max-tokens sets that.",
     "content_filter": "The answer ends early: its server filtered the rest.",
 }
+_UNREAD = (
+    "The prompt was probably not read whole: it is longer than this server's context. Shorten it, "
+    "or ask a server that reads more."
+)
 
 
 class Answer:
@@ -112,6 +116,8 @@ class Answer:
         await self.end()
         if (told := _CUT.get(event.finish_reason)) is not None:
             await self._live.call(partial(note, told))
+        if event.input_truncated:
+            await self._live.call(partial(note, _UNREAD))
 
     def _summary(self, server: str | None) -> str:
         parts = [count(self._usage.completion_tokens, "token")] if self._usage else []

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kowalski.errors import RequestRefused
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from kowalski.model.chat import ChatEvent, ChatRequest, ServedModel
+
+
+class AccessRefused(RequestRefused):
+    """The server lets nobody in with this key, or without one, whatever the prompt."""
 
 
 class ModelServer(Protocol):
@@ -32,13 +38,15 @@ class ModelServer(Protocol):
         ...
 
     def chat(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[ChatEvent]]:
-        """One attempt at one answer; `request.model` is set. Leaving the block early cancels it,
-        on the server too. The last event is `Done`; there is never a `Restarted`.
+        """One attempt at one answer; `request.model` is set, and `request.timeout_s` is for the
+        first token. Leaving the block early cancels it, on the server too. The last event is
+        `Done`; there is never a `Restarted`.
 
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
             ModelUnavailable: it does not have this model.
             ContextTooLarge: the prompt is longer than the model can read.
             RequestRefused: it refuses this request, and would again.
+            AccessRefused: it would refuse any.
         """
         ...

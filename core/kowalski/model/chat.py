@@ -89,10 +89,15 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The answer is whole. `served_by` is the server that gave it, where a pool chose one."""
+    """The answer is whole.
+
+    `served_by` is the server that gave it, where a pool chose one; `input_truncated`: it seems to
+    have read less than it was given.
+    """
 
     finish_reason: FinishReason
     served_by: str | None = None
+    input_truncated: bool = False
     type: Literal["done"] = "done"
 
 
@@ -150,6 +155,7 @@ class ServedModel:
         name: what requests call it.
         state: `loaded`: answers at once; `loading`; `downloaded`: can be loaded; `listed`: the
             server names it and does not say more.
+        on_demand: whether its server loads it by itself when it is asked.
         context_tokens: what it can read and write together, where the server tells.
         instances: where it is loaded, for a cluster.
     """
@@ -157,6 +163,7 @@ class ServedModel:
     name: str
     state: Literal["loaded", "loading", "downloaded", "listed"]
     context_tokens: int | None = None
+    on_demand: bool = False
     instances: tuple[ModelInstance, ...] = ()
 
 

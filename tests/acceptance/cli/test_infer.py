@@ -133,6 +133,18 @@ def test_a_prompt_comes_from_where_it_is(shell: Shell, studio: CompletionServer)
     assert shell.kowalski("infer", "Say:", "--file", "-", stdin="x").stdout == "Say:\n\nx!"
 
 
+def test_a_prompt_that_was_not_read_whole_is_warned_of(shell: Shell, replying: Serve) -> None:
+    replying(stream(delta(content="good day"), finish(), usage(300, 2), DONE))
+    long = "word " * 1000
+
+    done = shell.kowalski("infer", long)
+    lines = shell.kowalski("infer", long, "--json").stdout.splitlines()
+
+    assert (done.stdout, done.returncode) == ("good day", 0)
+    assert "not read whole" in done.stderr
+    assert json.loads(lines[-1])["input_truncated"] is True
+
+
 def test_json_has_an_event_a_line(shell: Shell, replying: Serve) -> None:
     replying(THINKING)
 
@@ -143,7 +155,12 @@ def test_json_has_an_event_a_line(shell: Shell, replying: Serve) -> None:
     assert text == "good day"
     assert events[0] == {"text": "let me see", "type": "reasoning"}
     assert {"prompt_tokens": 5, "completion_tokens": 2, "type": "usage"} in events
-    assert events[-1] == {"finish_reason": "stop", "served_by": "scripted", "type": "done"}
+    assert events[-1] == {
+        "finish_reason": "stop",
+        "served_by": "scripted",
+        "input_truncated": False,
+        "type": "done",
+    }
 
 
 def test_an_answer_that_begins_anew_leaves_nothing_of_the_first_in_a_pipe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,6 +35,7 @@ from integration.inference.asked_server import (
     failure_of,
 )
 from kowalski.errors import (
+    RequestRefused,
     ServerUnavailable,
 )
 from kowalski.inference.completions.deadlines import Deadlines
@@ -147,6 +149,34 @@ async def test_a_server_that_will_not_count_tokens_is_asked_without_from_then_on
             async with client.chat(HELLO) as answer:
                 assert [event async for event in answer][-1] == Done(finish_reason="stop")
     assert ["stream_options" in heard.json() for heard in server.heard] == [True, False, False]
+
+
+async def test_a_server_that_knows_no_schemas_is_asked_in_words_from_then_on() -> None:
+    said = {"error": {"message": "This response_format type is unavailable now"}}
+    request = replace(HELLO, json_schema={"type": "object"})
+    async with (
+        completion_server({CHAT: [json_reply(said, status=400), WHOLE]}) as server,
+        OpenAIServer(server.url) as client,
+    ):
+        for _ in range(2):
+            async with client.chat(request) as answer:
+                assert [event async for event in answer][-1] == Done(finish_reason="stop")
+    sent = [heard.json() for heard in server.heard]
+    assert ["response_format" in body for body in sent] == [True, False, False]
+    assert all('{"type": "object"}' in body["messages"][-1]["content"] for body in sent)
+
+
+async def test_the_first_token_may_take_as_long_as_the_request_says() -> None:
+    request = replace(HELLO, timeout_s=0.1)
+    async with completion_server({CHAT: stalled_stream()}) as server:
+        with pytest.raises(ServerUnavailable, match=r"no progress for 0\.1 s"):
+            await events_of(server, request)
+
+
+async def test_what_was_not_sent_cannot_be_left_out() -> None:
+    said = {"error": {"message": "grammar is bad"}}
+    failure = await failure_of(json_reply(said, status=400))
+    assert isinstance(failure, RequestRefused)
 
 
 async def test_a_model_that_began_inside_a_thought_is_expected_to_do_so_again() -> None:

@@ -49,9 +49,9 @@ async def test_a_router_of_llama_cpp_says_what_is_loaded() -> None:
         OpenAIServer(server.url) as client,
     ):
         assert await client.models() == (
-            ServedModel(name="a", state="loaded", context_tokens=1000),
-            ServedModel(name="b", state="downloaded"),
-            ServedModel(name="c", state="loading"),
+            ServedModel(name="a", state="loaded", context_tokens=1000, on_demand=True),
+            ServedModel(name="b", state="downloaded", on_demand=True),
+            ServedModel(name="c", state="loading", on_demand=True),
         )
         assert client.slots == 8
 
@@ -85,8 +85,8 @@ async def test_lm_studio_tells_what_is_loaded_and_with_how_much_context() -> Non
     }
     async with completion_server(replies) as server, OpenAIServer(server.url) as client:
         assert await client.models() == (
-            ServedModel(name="a", state="loaded", context_tokens=4096),
-            ServedModel(name="b", state="downloaded", context_tokens=8192),
+            ServedModel(name="a", state="loaded", context_tokens=4096, on_demand=True),
+            ServedModel(name="b", state="downloaded", context_tokens=8192, on_demand=True),
         )
 
 
@@ -112,8 +112,8 @@ async def test_ollama_tells_what_is_loaded_and_is_asked_once_about_each_model() 
     async with completion_server(replies) as server, OpenAIServer(server.url) as client:
         for _ in range(2):
             assert await client.models() == (
-                ServedModel(name="a:1b", state="loaded", context_tokens=8192),
-                ServedModel(name="b:1b", state="downloaded", context_tokens=2048),
+                ServedModel(name="a:1b", state="loaded", context_tokens=8192, on_demand=True),
+                ServedModel(name="b:1b", state="downloaded", context_tokens=2048, on_demand=True),
             )
     shown = [heard.json() for heard in server.heard if heard.line == "POST /api/show"]
     assert shown == [{"model": "a:1b"}, {"model": "b:1b"}, {"model": "embed:1"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from kowalski.inference.completions.completion_request import completion_request
@@ -32,7 +33,7 @@ def test_what_was_asked_for_is_sent() -> None:
         stop=("END",),
         json_schema=schema,
     )
-    body = completion_request(request, with_usage=False)
+    body = completion_request(request, without={"stream_options"})
     assert "stream_options" not in body
     assert (body["max_tokens"], body["temperature"], body["stop"]) == (5, 0.0, ["END"])
     assert body["response_format"] == {
@@ -43,3 +44,17 @@ def test_what_was_asked_for_is_sent() -> None:
             "schema": {"type": "object", "properties": {}},
         },
     }
+
+
+def test_a_schema_is_told_in_words_too_and_only_so_where_the_server_refuses_it() -> None:
+    schema = {"type": "object", "title": "Größe"}
+    request = ChatRequest(messages=HELLO, model="llama", json_schema=schema)
+    for without in ((), ("response_format",)):
+        body = completion_request(request, without=without)
+        assert ("response_format" in body) is (not without)
+        assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+        assert body["messages"][1]["content"].startswith("Hello\n\n")
+        assert '{"type": "object", "title": "Größe"}' in body["messages"][1]["content"]
+    after = replace(request, messages=(*HELLO, ChatMessage("assistant", "Well")))
+    roles = [message["role"] for message in completion_request(after)["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]

@@ -21,10 +21,11 @@ from kowalski.errors import (
 from kowalski.inference.completions.endpoint import ApiKey, Endpoint
 from kowalski.inference.completions.refusal import (
     Complaint,
-    StreamOptionsRefused,
+    OptionRefused,
     refusal,
     seconds_of,
 )
+from kowalski.inference.model_server import AccessRefused
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 
@@ -120,8 +121,8 @@ def test_a_model_that_is_not_there_is_told(status: int, value: Any) -> None:
 def test_a_missing_key_and_a_wrong_one_are_told_apart(status: int) -> None:
     missing = refused(status, {"error": "no"})
     wrong = refused(status, {"error": "key sk-very-secret is wrong"}, KEY)
-    assert isinstance(missing, RequestRefused)
-    assert isinstance(wrong, RequestRefused)
+    assert isinstance(missing, AccessRefused)
+    assert isinstance(wrong, AccessRefused)
     assert "settings" in missing.user_message
     assert "LLM_KEY" in wrong.user_message
     assert "sk-very-secret" not in wrong.user_message
@@ -160,7 +161,24 @@ def test_faults_are_told_without_the_input_that_they_repeat() -> None:
     ],
 )
 def test_a_server_that_will_not_count_tokens_is_known(value: Any) -> None:
-    assert isinstance(refused(422, value), StreamOptionsRefused)
+    error = refused(422, value)
+    assert isinstance(error, OptionRefused)
+    assert error.option == "stream_options"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This response_format type is unavailable now",
+        "'response_format.type' must be 'text'",
+        "Failed to parse grammar",
+        "json_schema is not supported",
+    ],
+)
+def test_a_schema_that_is_not_wanted_is_told(said: str) -> None:
+    error = refused(400, {"error": {"message": said}})
+    assert isinstance(error, OptionRefused)
+    assert error.option == "response_format"
 
 
 @given(st.integers(400, 599), st.binary() | st.text().map(str.encode))

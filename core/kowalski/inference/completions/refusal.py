@@ -16,7 +16,9 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.completions.completion_request import RESPONSE_FORMAT, STREAM_OPTIONS
 from kowalski.inference.completions.http_client import read_beginning
+from kowalski.inference.model_server import AccessRefused
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,10 +46,18 @@ _MODEL_WORDS: Final = re.compile(
     r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
     re.IGNORECASE | re.DOTALL,
 )
+_OPTIONS: Final = {
+    STREAM_OPTIONS: re.compile("stream_options"),
+    RESPONSE_FORMAT: re.compile(r"response_format|json_?schema|json_object|grammar", re.IGNORECASE),
+}
 
 
-class StreamOptionsRefused(RequestRefused):
-    """The server does not want to be asked for usage; without that, it may answer."""
+class OptionRefused(RequestRefused):
+    """The server does not want to be asked for `option`; without it, it may answer."""
+
+    def __init__(self, user_message: str, option: str) -> None:
+        super().__init__(user_message)
+        self.option = option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +115,7 @@ def refusal(
     if _is_about_context(complaint, status):
         return _too_large(endpoint, complaint, model, said)
     if status in (401, 403):
-        return RequestRefused(_about_key(endpoint, status, said))
+        return AccessRefused(_about_key(endpoint, status, said))
     if status < 500 and _is_about_model(complaint):
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):
@@ -117,8 +127,10 @@ def refusal(
         return ServerUnavailable(
             f"{endpoint.name} cannot answer now ({status}): {said}", seconds_of(retry_after)
         )
-    if status in (400, 422) and "stream_options" in complaint.message:
-        return StreamOptionsRefused(f"{endpoint.name} refuses stream_options: {said}")
+    if status in (400, 422):
+        for option, words in _OPTIONS.items():
+            if words.search(complaint.message):
+                return OptionRefused(f"{endpoint.name} refuses {option}: {said}", option)
     return RequestRefused(
         f"{endpoint.name} refuses the request ({status}): {said}. Change it, or ask another server."
     )

@@ -23,8 +23,8 @@ _STATES: Final[dict[str, Literal["loaded", "loading", "downloaded"]]] = {
 class LlamaCpp:
     """Told by `/props`, which has the context of one slot and the number of slots.
 
-    A router of several models says of each whether it is loaded; its own `/props` is then about
-    none of them.
+    A router of several models says of each whether it is loaded, and loads what is asked for; its
+    own `/props` is then about none of them.
     """
 
     async def inventory(self, ask: Ask, listed: Sequence[Entry]) -> Inventory | None:
@@ -42,6 +42,7 @@ class LlamaCpp:
                     state=_state(entry),
                     context_tokens=(count(settings.get("n_ctx")) if alone else None)
                     or _trained_context(entry),
+                    on_demand="status" in entry,
                 )
                 for entry in listed
             ),

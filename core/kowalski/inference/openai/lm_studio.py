@@ -33,4 +33,5 @@ def _model(entry: Entry) -> ServedModel:
         name=entry["id"],
         state="loaded" if loaded else "downloaded",
         context_tokens=context or count(entry.get("max_context_length")),
+        on_demand=True,
     )

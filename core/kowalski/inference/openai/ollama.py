@@ -44,6 +44,7 @@ class Ollama:
                     state="loaded" if entry["name"] in contexts else "downloaded",
                     context_tokens=contexts.get(entry["name"])
                     or shown[_version(entry)].context_tokens,
+                    on_demand=True,
                 )
                 for entry in tags
                 if shown[_version(entry)].answers

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -21,7 +23,7 @@ from kowalski.inference.completions.http_client import (
     open_client,
     read_body,
 )
-from kowalski.inference.completions.refusal import StreamOptionsRefused, refusal_of
+from kowalski.inference.completions.refusal import OptionRefused, refusal_of
 from kowalski.inference.completions.unreachable import unreachable
 from kowalski.inference.openai.listing import USUAL_SLOTS, Listing, Vllm, entries
 from kowalski.inference.openai.llama_cpp import LlamaCpp
@@ -56,16 +58,18 @@ class OpenAIServer:
     ) -> None:
         """`url` may have `/v1` at its end or not; `name` is its host and port if omitted.
 
+        The first token may take as long as the request says, but never longer than `deadlines` do.
+
         Raises:
             InvalidSettings: the URL is none.
         """
         self._endpoint = Endpoint.at(url, name=name, key=api_key)
-        self._deadlines = deadlines or Deadlines()
+        self._deadlines = deadlines or Deadlines(first_token_s=math.inf)
         self._client: httpx2.AsyncClient
         self._slots = USUAL_SLOTS
         self._kind: ServerKind | None = None
         self._kinds: tuple[ServerKind, ...] = (Vllm(), LlamaCpp(), LmStudio(), Ollama())
-        self._counts_tokens = True
+        self._refused_options: set[str] = set()
         self._begins_thinking: dict[str, bool] = {}
 
     async def __aenter__(self) -> Self:
@@ -128,21 +132,22 @@ class OpenAIServer:
             self._learn(request.model or "", answer.completion.begins_thinking)
 
     async def _ask(self, request: ChatRequest) -> Answer:
-        if self._counts_tokens:
+        while True:
+            body = completion_request(request, without=self._refused_options)
             try:
-                return await self._ask_once(request)
-            except StreamOptionsRefused:
-                self._counts_tokens = False
-        return await self._ask_once(request)
+                return await self._ask_once(request, body)
+            except OptionRefused as error:
+                if error.option not in body:
+                    raise
+                self._refused_options.add(error.option)
 
-    async def _ask_once(self, request: ChatRequest) -> Answer:
+    async def _ask_once(self, request: ChatRequest, body: dict[str, Any]) -> Answer:
         known = self._begins_thinking.get(request.model or "")
         completion = Completion(self._endpoint, request.model, begins_thinking=known)
-        body = completion_request(request, with_usage=self._counts_tokens)
+        first_token_s = min(self._deadlines.first_token_s, request.timeout_s)
+        deadlines = replace(self._deadlines, first_token_s=first_token_s)
         try:
-            return await Answer.asked(
-                self._client, self._endpoint, body, completion, self._deadlines
-            )
+            return await Answer.asked(self._client, self._endpoint, body, completion, deadlines)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error.user_message} {await self._offer()}") from error
 

@@ -72,6 +72,14 @@ class Breaker:
                 self._rests_until = now + REST_S
                 self.failing_since = now
 
+    def trip(self, *, probe: bool) -> None:
+        """The server would turn away any call: it opens at once."""
+        if probe:
+            self._probing = False
+        self._rests_until = self._clock() + REST_S
+        if self.failing_since is None:
+            self.failing_since = self._clock()
+
     def abandoned(self, *, probe: bool) -> None:
         """A call was given up before it told anything about the server."""
         if probe:

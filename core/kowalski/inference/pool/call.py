@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -17,8 +17,10 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.model_server import AccessRefused
 from kowalski.inference.pool.context_window import estimated_tokens, least_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
+from kowalski.inference.pool.tries import Tries
 from kowalski.inference.pool.waiting_line import Seat, Turn
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, ToolCall, Usage
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 Sink = Callable[[ChatEvent], Awaitable[None]]
 """Takes the events of an answer, one after the other."""
 
+FIRST_TOKEN_S: Final = 120.0
+"""How long a server may take to its first token where another could be asked instead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
@@ -45,21 +50,6 @@ class Resources:
     clock: Callable[[], float]
     default_model: Callable[[], str | None]
     probing: bool
-
-
-@dataclass(slots=True)
-class _Tries:
-    """What went wrong so far: the last error of each server, and how often servers failed."""
-
-    errors: dict[str, KowalskiError] = field(default_factory=dict)
-    failures: int = 0
-
-    def add(self, server: str, error: KowalskiError) -> None:
-        self.errors[server] = error
-        self.failures += isinstance(error, ServerUnavailable)
-
-    def __str__(self) -> str:
-        return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
 
 
 class Call:
@@ -83,7 +73,7 @@ class Call:
         self._patience_s = patience_s
         self._scope = anyio.CancelScope()
         self._least = least_tokens(request)
-        self._tries = _Tries()
+        self._tries = Tries()
         self._shown = False
 
     @property
@@ -100,14 +90,14 @@ class Call:
             NoServerAvailable: no server that has the model can be asked now.
             ModelUnavailable: no server has the model, or none was named and none stands out.
             ContextTooLarge: the prompt is longer than any of them reads.
-            RequestRefused: a server refuses this prompt.
+            RequestRefused: servers refuse this prompt, or let nobody in.
             Busy: too many wait already.
         """
         self._shared.budget.record_call()
         with self._shared.roster.interest(), self._scope:
             if not self._patience_s:
                 self._begin()
-            await self._shared.roster.settle()
+            await self._shared.roster.settle(self._request.model or self._shared.default_model())
             await self._ask(await self._model(), sink)
         if self._scope.cancelled_caught:
             asked = f" {self._tries}" if self._tries.errors else ""
@@ -126,11 +116,10 @@ class Call:
         except ModelUnavailable:
             pass
         # It may have been loaded a moment ago.
-        await roster.refresh()
+        await roster.seek(self._request.model or default)
         return roster.choose(self._request.model, default)
 
     async def _ask(self, model: str, sink: Sink) -> None:
-        request = replace(self._request, model=model)
         while True:
             async with self._shared.line.hold(self._turn(model)) as seat:
                 if seat is None:
@@ -138,19 +127,40 @@ class Call:
                 if self.served_by is None and self._patience_s:
                     self._begin()
                 self.served_by = seat.member.name
-                error = await self._attempt(seat, request, sink)
+                error = await self._attempt(seat, self._asked_of(seat.member, model), sink)
             if error is None:
                 return
             self._tries.add(seat.member.name, error)
-            if isinstance(error, ServerUnavailable):
+            if len(self._tries.refusals) > 1:
+                raise self._tries.refusals[0]
+            if isinstance(error, ServerUnavailable) and not self._tries.refusals:
                 await self._await_retry(model, error)
 
+    def _asked_of(self, member: Member, model: str) -> ChatRequest:
+        """What one server is asked: a long prefill or a cold model may take all the time that is
+        left, if nobody else could be asked instead."""
+        served = member.served(model)
+        within_s = FIRST_TOKEN_S if self._others(model, {member.name}) else self.left_s
+        return replace(
+            self._request,
+            model=served.name if served else model,
+            timeout_s=min(within_s, self.left_s),
+        )
+
+    def _others(self, model: str, but: Collection[str]) -> bool:
+        """Whether a server that is not among `but` could be asked now."""
+        accepts = self._turn(model).accepts
+        return any(
+            member.name not in but and member.usable and accepts(member)
+            for member in self._shared.roster.members.values()
+        )
+
     def _turn(self, model: str) -> Turn:
-        lacking = {n for n, e in self._tries.errors.items() if isinstance(e, ModelUnavailable)}
+        over = self._tries.over
 
         def accepts(member: Member) -> bool:
             fits = self._shared.windows.fits(member, model, self._least)
-            return fits and member.name not in lacking and member.served(model) is not None
+            return fits and member.name not in over and member.served(model) is not None
 
         return Turn(
             self._principal,
@@ -159,14 +169,11 @@ class Call:
             patience_s=self._patience_s,
             avoid=frozenset(self._tries.errors),
             bounded=not (self._patience_s or self._tries.errors),
+            prefers=lambda member: member.ready_for(model),
         )
 
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
-        """One attempt. An error that another server may not have is returned.
-
-        Raises:
-            ContextTooLarge, RequestRefused
-        """
+        """One attempt. An error that another server may not have is returned."""
         member, model = seat.member, request.model or ""
         try:
             if self._shared.probing:
@@ -187,15 +194,19 @@ class Call:
         except ContextTooLarge as error:
             seat.answered()
             self._shared.windows.learn(member, model, error)
-            raise
-        except RequestRefused:
+            return error
+        except AccessRefused as error:
+            seat.turned_away(error.user_message)
+            return error
+        except RequestRefused as error:
             seat.answered()
-            raise
+            return error
         return None
 
     async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
         clock, latency = self._shared.clock, seat.member.latency
         begun_at, silent, whole = clock(), True, False
+        self.input_truncated = False
         try:
             async with seat.member.server.chat(request) as events:
                 async for event in events:
@@ -205,11 +216,15 @@ class Call:
                         seat.answered()
                         await self._announce_restart(seat.member.name, sink)
                     if isinstance(event, Usage):
-                        self.input_truncated = self._shared.windows.read_less(
-                            seat.member, request.model or "", self._least, event
-                        )
+                        windows = self._shared.windows
+                        self.input_truncated = windows.read_less(seat.member, request, event)
                     if isinstance(event, Done):
-                        whole, event = True, replace(event, served_by=seat.member.name)
+                        whole = True
+                        event = replace(
+                            event,
+                            served_by=seat.member.name,
+                            input_truncated=self.input_truncated,
+                        )
                     await sink(event)
         except ServerUnavailable:
             # What is whole cannot be cut any more.
@@ -238,13 +253,7 @@ class Call:
             raise self._given_up(f"{ATTEMPTS} attempts failed")
         if not self._shared.budget.spend():
             raise self._given_up("too many prompts fail at present to try each of them again")
-        accepts = self._turn(model).accepts
-        others = (
-            member
-            for member in self._shared.roster.members.values()
-            if member.name not in self._tries.errors and member.usable and accepts(member)
-        )
-        if next(others, None) is None:
+        if not self._others(model, self._tries.errors):
             pause = pause_s(self._tries.failures, error.retry_after_s)
             if self._shared.clock() + pause >= self._scope.deadline:
                 raise self._given_up("there is no time left for another attempt")
@@ -263,7 +272,7 @@ class Call:
         )
 
     def _hopeless(self, model: str) -> KowalskiError:
-        if self._tries.failures:
+        if self._tries.failures and not self._tries.refusals:
             return self._given_up("no other server can be asked")
         windows = self._shared.windows
         having = [m for m in self._shared.roster.members.values() if m.served(model)]
@@ -277,7 +286,11 @@ class Call:
                 f"most (on {widest.name}). Shorten it, fold it, or name a model that reads more.",
                 known,
             )
-        troubles = " ".join(f"{m.name}: {m.trouble or 'it cannot be asked'}." for m in having)
+        if (told := self._tries.told) is not None:
+            return told
+        troubles = " ".join(
+            f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having
+        )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "
             "see whether they are well."

@@ -1,10 +1,14 @@
 """How much each model of each server really reads, and what surely does not fit.
 
 The law of lower bounds: no tokenizer in use joins two words into one token, or more than eight
-characters of Chinese, Japanese or Korean. So `least_tokens` is never more than the true count, a
-prompt is refused before it is sent only if even that count is over what is known, and nothing that
-fits is ever refused. Whitespace and what begins with punctuation count for nothing: any amount of
-it may be one token.
+characters of Chinese, Japanese or Korean; nor do the tokens of a long text have more than twelve
+characters each, wherever runs of one letter, of blanks and of punctuation count as one. So
+`least_tokens` is never more than the true count, a prompt is refused before it is sent only if even
+that count is over what is known, and nothing that fits is ever refused. For the first count,
+whitespace and what begins with punctuation are nothing: any amount of it may be one token.
+
+Texts of which tokens have more than eight such characters are no writer's, so a server that counts
+so few has probably read a part.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import ContextTooLarge, RequestRefused
+from kowalski.inference.model_server import AccessRefused
 from kowalski.model.chat import ChatMessage, ChatRequest, Usage
 
 if TYPE_CHECKING:
@@ -33,15 +38,29 @@ _COUNTED_CHARACTERS: Final = 1_000_000
 _FAR_BELOW: Final = 0.75
 _IDEOGRAPHS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _IDEOGRAPHS_PER_TOKEN: Final = 8
+_RUNS: Final = re.compile(r"[\W_]+|(\w)\1{3,}")
+_MOST_CHARACTERS_PER_TOKEN: Final = 12
+_MANY_CHARACTERS_PER_TOKEN: Final = 8
+# Below this, a text may well be one long word's rare tokens.
+_LONG_TEXT: Final = 8000
+# What servers keep free when they cut a prompt to their limit.
+_SPARE: Final = 8
 _SMALLEST_PROBE: Final = 4096
 # A count below this is no context's: such servers do not count what they had in a cache.
-_SMALLEST_CONTEXT: Final = 512
+_SMALLEST_CONTEXT: Final = 256
 _ENDLESS: Final = 1 << 40
 
 
 def least_tokens(request: ChatRequest) -> int:
     """A number of tokens that the prompt certainly has."""
-    return sum(_least(message.content) for message in request.messages)
+    words = sum(_least(message.content) for message in request.messages)
+    return max(words, _characters(request) // _MOST_CHARACTERS_PER_TOKEN)
+
+
+def credible_tokens(request: ChatRequest) -> int:
+    """The fewest tokens that a server may count and be believed to have read the whole prompt."""
+    least = int(least_tokens(request) * _FAR_BELOW)
+    return max(least, _characters(request) // _MANY_CHARACTERS_PER_TOKEN)
 
 
 def estimated_tokens(request: ChatRequest) -> int:
@@ -89,9 +108,13 @@ class ContextWindows:
         if error.limit_tokens is not None:
             self.learnt[place] = error.limit_tokens
 
-    def read_less(self, member: Member, model: str, least: int, usage: Usage) -> bool:
-        """Whether the server read far less than the at least `least` tokens that it was given."""
-        if _SMALLEST_CONTEXT <= usage.prompt_tokens < least * _FAR_BELOW:
+    def read_less(self, member: Member, request: ChatRequest, usage: Usage) -> bool:
+        """Whether the server seems to have read less of `request` than it was given."""
+        model, read = request.model or "", usage.prompt_tokens
+        limit = self.known(member, model)
+        if limit is not None and max(_SMALLEST_CONTEXT, limit - _SPARE) <= read <= limit:
+            return True
+        if _SMALLEST_CONTEXT <= read < credible_tokens(request):
             return True
         place = member.name, model
         self._read_whole[place] = max(self._read_whole[place], usage.prompt_tokens)
@@ -104,7 +127,7 @@ class ContextWindows:
         was read. The length is a power of two, so that few probes answer for all prompts.
 
         Raises:
-            ServerUnavailable, ModelUnavailable: as for any prompt.
+            ServerUnavailable, ModelUnavailable, AccessRefused: as for any prompt.
         """
         place = member.name, model
         if not self._is_open(member, model, estimate):
@@ -123,6 +146,8 @@ class ContextWindows:
                             read = event.prompt_tokens
             except ContextTooLarge as error:
                 self.learn(member, model, error)
+            except AccessRefused:
+                raise
             except RequestRefused:
                 self._read_whole[place] = _ENDLESS
             else:
@@ -145,6 +170,14 @@ def _least(text: str) -> int:
         return words
     ideographs = sum(map(len, _IDEOGRAPHS.findall(text)))
     return max(words, ideographs // _IDEOGRAPHS_PER_TOKEN)
+
+
+def _characters(request: ChatRequest) -> int:
+    """The characters of a long text, runs of them as one; of a short one, none."""
+    if sum(len(message.content) for message in request.messages) < _LONG_TEXT:
+        return 0
+    counted = (message.content[:_COUNTED_CHARACTERS] for message in request.messages)
+    return sum(len(_RUNS.sub(" ", text)) for text in counted)
 
 
 def _filler(model: str, words: int) -> ChatRequest:

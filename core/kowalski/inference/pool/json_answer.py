@@ -77,7 +77,7 @@ async def ask_for_json(
             messages=(
                 *request.messages,
                 ChatMessage("assistant", result.text),
-                ChatMessage("user", _complaint(schema, problem)),
+                ChatMessage("user", _complaint(problem)),
             ),
         )
 
@@ -108,11 +108,9 @@ def _judge(schema: JsonSchema, text: str) -> tuple[str, str | None]:
     return text, problem
 
 
-def _complaint(schema: JsonSchema, problem: str) -> str:
-    return (
-        f"That answer cannot be used: {problem}. Answer again, with nothing but JSON that "
-        f"satisfies this JSON schema:\n{schema.text}"
-    )
+def _complaint(problem: str) -> str:
+    # What is sent has the schema in words already.
+    return f"That answer cannot be used: {problem}. Answer again."
 
 
 def _summed_up(results: list[ChatResult], text: str) -> ChatResult:

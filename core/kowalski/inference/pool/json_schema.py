@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from jsonschema.exceptions import SchemaError, best_match
@@ -53,7 +52,6 @@ class JsonSchema:
             ) from error
         except RecursionError as error:
             raise InvalidRequest("The JSON schema is nested too deeply.") from error
-        self.text = json.dumps(schema)
         self._validator = kind(schema, registry=registry)
 
     def problem(self, value: Any) -> str | None:

@@ -35,6 +35,8 @@ class Member:
         self.checked_at: float | None = None
         self.problem: str | None = None
         """Why its last check failed. Its models are then those of the last that did not."""
+        self.lockout: str | None = None
+        """Why it lets nobody in, until a prompt has proven that it does again."""
         self.rests_until = 0.0
         """Until when, on the clock, it asked to be left alone."""
         self._clock = clock
@@ -65,6 +67,8 @@ class Member:
     @property
     def trouble(self) -> str | None:
         """Why it should not, or cannot, be asked now, for a person."""
+        if self.lockout is not None:
+            return self.lockout
         if self.breaker.state == "open":
             return "it failed several times in a row and is left alone for some seconds"
         if self.breaker.state == "half-open":
@@ -74,10 +78,22 @@ class Member:
         return self.problem
 
     def served(self, model: str) -> ServedModel | None:
-        """The model as it answers for it; None where it would not."""
-        if model in self._lacking:
-            return None
-        return next((m for m in self.models if m.name == model and m.state in _ANSWERING), None)
+        """The model as it answers for it, be it once it has loaded it; None where it would not.
+
+        Ollama's `name:latest` goes by `name` as well.
+        """
+        latest = f"{model}:latest"
+        found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
+        return max(found, key=lambda m: m.name == model, default=None)
+
+    def ready_for(self, model: str) -> bool:
+        """Whether it answers for the model without loading it first."""
+        served = self.served(model)
+        return served is not None and served.state in _ANSWERING
+
+    def _answers(self, model: ServedModel) -> bool:
+        able = model.state in _ANSWERING or model.on_demand
+        return able and model.name not in self._lacking
 
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""
@@ -94,14 +110,15 @@ class Member:
     def gives_hope(self, patience_s: float, until: float) -> bool:
         """Whether a call that may wait `until` then should wait for it.
 
-        A server that keeps failing is waited for until it has done so for `patience_s` seconds.
+        A server that keeps failing is waited for until it has done so for `patience_s` seconds;
+        one that lets nobody in is not, as only a person can change that.
         """
         if self.rests_until > until:
             return False
         since = self.breaker.failing_since
         if self.breaker.state != "open" or since is None:
             return True
-        return self._clock() < since + patience_s
+        return self.lockout is None and self._clock() < since + patience_s
 
     async def check(self) -> None:
         """Learn what it has. Whoever comes while somebody asks it waits for that answer."""

@@ -182,7 +182,7 @@ class Pool:
         Raises:
             NoServerAvailable, ModelUnavailable: as `chat`.
         """
-        await self._roster.refresh()
+        await self._roster.seek(model or self.default_model)
         named = self._roster.choose(model, self.default_model)
         scores = [
             score

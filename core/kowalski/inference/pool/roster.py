@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from kowalski.inference.model_server import ModelServer
+
+GRACE_S: Final = 0.5
+"""How long the others may take to tell once a server is known that can be asked."""
 
 
 class Roster:
@@ -73,16 +76,27 @@ class Roster:
             if not self._interests:
                 self._wanted = anyio.Event()
 
-    async def settle(self) -> None:
-        """Wait until no server is unknown or long unseen, save those that failed their last check.
+    async def settle(self, model: str | None) -> None:
+        """Wait until a server is known to have `model` (None: any), or all have told.
 
-        Those are checked in the background: nobody waits for a server that hangs twice.
+        Those that failed their last check are checked in the background: nobody waits for a server
+        that hangs twice.
         """
-        await self._check([m for m in self.members.values() if m.outdated and m.problem is None])
+        if not self._has(model):
+            await self._check_until(
+                model, [m for m in self.members.values() if m.outdated and m.problem is None]
+            )
+
+    async def seek(self, model: str | None) -> None:
+        """Check every server now, until one has `model` (None: any)."""
+        await self._check_until(model, list(self.members.values()))
 
     async def refresh(self) -> None:
-        """Check every server now."""
-        await self._check(list(self.members.values()))
+        """Check every server now, and wait for all of them."""
+        async with anyio.create_task_group() as tasks:
+            for member in self.members.values():
+                tasks.start_soon(member.check)
+        self._changed()
 
     def choose(self, model: str | None, default: str | None) -> str:
         """The model for a prompt that names `model`, or none.
@@ -97,8 +111,12 @@ class Roster:
         if named:
             return named
         served = [model for member in self.members.values() for model in member.models]
-        for state in ("loaded", "listed"):
-            names = dict.fromkeys(model.name for model in served if model.state == state)
+        for kind in (
+            [model for model in served if model.state == "loaded"],
+            [model for model in served if model.state == "listed"],
+            [model for model in served if model.on_demand],
+        ):
+            names = dict.fromkeys(model.name for model in kind)
             if len(names) == 1:
                 return next(iter(names))
             if names:
@@ -129,10 +147,29 @@ class Roster:
         """What each server has, for messages."""
         return " ".join(f"{member.name}: {_holdings(member)}." for member in self.members.values())
 
-    async def _check(self, members: list[Member]) -> None:
+    def _has(self, model: str | None) -> bool:
+        """Whether a server that was seen lately has `model`; None for one that answers at all."""
+        recent = [member for member in self.members.values() if not member.outdated]
+        if model is None:
+            return any(member.served(m.name) for member in recent for m in member.models)
+        return any(member.served(model) for member in recent)
+
+    async def _check_until(self, model: str | None, members: list[Member]) -> None:
+        """Check `members` until one has the model. The rest, and those that failed before, then
+        have `GRACE_S` more; whoever needs longer is checked in the background."""
+        sound = [member for member in members if member.problem is None]
+        waited_for = {member.name for member in sound or members}
+
+        async def check(member: Member) -> None:
+            await member.check()
+            waited_for.discard(member.name)
+            if not waited_for or self._has(model):
+                soon = self._clock() + GRACE_S
+                tasks.cancel_scope.deadline = min(tasks.cancel_scope.deadline, soon)
+
         async with anyio.create_task_group() as tasks:
             for member in members:
-                tasks.start_soon(member.check)
+                tasks.start_soon(check, member)
         if members:
             self._changed()
 

@@ -25,6 +25,7 @@ class Turn:
     Attributes:
         principal: whoever asks; those who wait are served one call a principal, round and round.
         accepts: which servers can serve it.
+        prefers: which of them it takes first if they are free.
         until: when, on the loop's clock, it gives up.
         patience_s: how long servers may have been failing and are still waited for.
         avoid: names of servers to ask only if no other can be.
@@ -37,6 +38,7 @@ class Turn:
     patience_s: float = 0.0
     avoid: frozenset[str] = frozenset()
     bounded: bool = True
+    prefers: Callable[[Member], bool] = lambda member: True
     seat: Seat | None = None
     stirred: anyio.Event = field(default_factory=anyio.Event)
 
@@ -55,7 +57,9 @@ class Seat:
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
-        self.told = self.told or self._probe
+        if self._probe:
+            self.told = True
+            self.member.lockout = None
         self.member.breaker.succeeded(probe=self._probe)
         self._probe = False
 
@@ -63,6 +67,13 @@ class Seat:
         """The server did not answer, or not to the end."""
         self.told = True
         self.member.breaker.failed(probe=self._probe)
+        self._probe = False
+
+    def turned_away(self, reason: str) -> None:
+        """The server lets nobody in, and says why."""
+        self.told = True
+        self.member.lockout = reason
+        self.member.breaker.trip(probe=self._probe)
         self._probe = False
 
     def release(self) -> None:
@@ -166,7 +177,7 @@ class WaitingLine:
         free = [m for m in sound if m.busy < m.slots]
         if not free:
             return False
-        turn.seat = Seat(max(free, key=_score))
+        turn.seat = Seat(max(free, key=lambda member: (turn.prefers(member), _score(member))))
         return True
 
     def _leave(self, turn: Turn) -> None:

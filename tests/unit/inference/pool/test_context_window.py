@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fake_model_server import FakeModelServer, answers, fails, prompt
+from fake_model_server import FakeModelServer, answers, events_of, fails, prompt
 from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.pool.context_window import (
     MATTERS_FROM,
@@ -19,7 +19,7 @@ from kowalski.inference.pool.context_window import (
     least_tokens,
 )
 from kowalski.inference.pool.pool import Pool
-from kowalski.model.chat import ServedModel, Text, Usage
+from kowalski.model.chat import Done, ServedModel, Text, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -115,6 +115,65 @@ async def test_an_answer_to_less_than_was_given_is_marked() -> None:
     async with Pool([server], probing=False) as pool:
         assert (await pool.complete(prompt("word " * 2000))).input_truncated
         assert not (await pool.complete(prompt("word " * 1000))).input_truncated
+        last = (await events_of(pool, "word " * 2000))[-1]
+    assert last == Done(finish_reason="stop", served_by="a", input_truncated=True)
+
+
+def cuts_to(limit: int) -> Behaviour:
+    """As `silently_reads`, with a token for each four characters."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        read = min(limit, len(request.messages[-1].content) // 4)
+        async for event in answers("x", prompt_tokens=read)(request):
+            yield event
+
+    return behave
+
+
+def minified(entries: int) -> str:
+    """JSON without a blank, about 50 characters an entry."""
+    entry = '{{"identifier":{n},"owner":"person-{n}","active":true}}'
+    return ",".join(entry.format(n=n) for n in range(entries))
+
+
+async def test_a_text_without_blanks_that_is_surely_too_long_is_not_sent() -> None:
+    server = FakeModelServer("a", models=telling(4096))
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge, match="reads 4,096 at most"):
+            await pool.complete(prompt(minified(2300)))
+    assert not server.asked
+
+
+@pytest.mark.parametrize("limit", [512, 1024, 4096])
+async def test_an_answer_to_a_prompt_that_was_cut_at_the_known_limit_is_marked(limit: int) -> None:
+    server = FakeModelServer("a", models=telling(limit), otherwise=cuts_to(limit - 2))
+    async with Pool([server]) as pool:
+        assert (await pool.complete(prompt(minified(limit // 10)))).input_truncated
+        assert not (await pool.complete(prompt(minified(limit // 20)))).input_truncated
+
+
+async def test_far_fewer_tokens_than_any_text_of_that_length_has_are_noticed() -> None:
+    server = FakeModelServer("a", otherwise=cuts_to(2048))
+    async with Pool([server], probing=False) as pool:
+        assert (await pool.complete(prompt(minified(800)))).input_truncated
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" " * 40_000 + "word " * 300, "=" * 40_000, "a" * 40_000, "    x = 1\n" * 400, "กา" * 4000],
+    ids=["blanks", "rules", "letters", "code", "thai"],
+)
+async def test_texts_of_few_tokens_are_neither_refused_nor_marked(text: str) -> None:
+    server = FakeModelServer("a", models=telling(4096), otherwise=answers("x", prompt_tokens=1400))
+    async with Pool([server]) as pool:
+        assert not (await pool.complete(prompt(text))).input_truncated
+
+
+async def test_a_small_context_is_found_out_as_well() -> None:
+    server = FakeModelServer("a", otherwise=silently_reads(511))
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge, match="reads 511 at most"):
+            await pool.complete(prompt("word " * 3000))
 
 
 async def test_a_server_that_cuts_silently_is_found_out_before_the_first_long_prompt() -> None:
@@ -135,6 +194,28 @@ async def test_a_prompt_that_one_server_would_cut_goes_to_another() -> None:
     async with Pool([cutting, whole]) as pool:
         assert (await pool.complete(prompt("word " * 6000))).served_by == "b"
         assert len(cutting.asked) == 1
+
+
+async def test_a_prompt_that_one_server_refuses_as_too_long_goes_to_another_and_then_straight() -> (
+    None
+):
+    small = FakeModelServer("a", otherwise=fails(ContextTooLarge("Too long.", 1000)))
+    large = FakeModelServer("b", slots=1)
+    async with Pool([small, large]) as pool:
+        for _ in range(3):
+            assert (await pool.complete(prompt("word " * 1200))).served_by == "b"
+    assert len(small.asked) == 1
+
+
+async def test_where_all_refuse_it_the_widest_is_told() -> None:
+    servers = [
+        FakeModelServer(str(limit), otherwise=fails(ContextTooLarge(f"Reads {limit}.", limit)))
+        for limit in (700, 900, 800)
+    ]
+    async with Pool(servers) as pool:
+        with pytest.raises(ContextTooLarge, match="Reads 900"):
+            await pool.complete(prompt("word " * 600))
+    assert [len(server.asked) for server in servers] == [1, 1, 1]
 
 
 async def test_one_probe_answers_for_all_prompts_of_its_size() -> None:

@@ -18,7 +18,6 @@ from fake_model_server import (
 )
 from kowalski.errors import (
     Busy,
-    ContextTooLarge,
     DeadlineExceeded,
     InvalidRequest,
     ModelUnavailable,
@@ -26,6 +25,10 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.pool.batch import run_batch
+from kowalski.inference.pool.breaker import REST_S
+from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
 
@@ -95,6 +98,37 @@ class TestTheModel:
             with pytest.raises(ModelUnavailable, match="It is downloaded: load it"):
                 await pool.complete(prompt())
         assert not server.asked
+
+    async def test_one_that_its_server_loads_on_demand_is_asked_where_it_is_not_loaded(
+        self,
+    ) -> None:
+        cold = ServedModel(name="m", state="downloaded", on_demand=True)
+        server = FakeModelServer("a", models=[cold])
+        warm = FakeModelServer("b", slots=1, otherwise=answers("x", after_s=1))
+        async with Pool([server, warm]) as pool, anyio.create_task_group() as tasks:
+            for _ in range(2):
+                await pool.complete(prompt())
+            assert (len(server.asked), len(warm.asked)) == (0, 2)
+            for _ in range(2):
+                tasks.start_soon(events_of, pool)
+        assert (len(server.asked), len(warm.asked)) == (1, 3)
+
+    async def test_the_only_one_that_can_be_loaded_on_demand_serves_prompts_that_name_none(
+        self,
+    ) -> None:
+        cold = ServedModel(name="only", state="downloaded", on_demand=True)
+        server = FakeModelServer("a", models=[cold])
+        async with Pool([server]) as pool:
+            await pool.complete(prompt(model=None))
+        assert server.asked[0].model == "only"
+
+    async def test_a_name_without_its_tag_means_the_latest_and_no_other(self) -> None:
+        server = FakeModelServer("a", models=loaded("m:latest", "n:7b"))
+        async with Pool([server]) as pool:
+            await pool.complete(prompt(model="m"))
+            with pytest.raises(ModelUnavailable):
+                await pool.complete(prompt(model="n"))
+        assert [request.model for request in server.asked] == ["m:latest"]
 
     async def test_a_server_that_lists_it_without_having_it_is_passed_over(self) -> None:
         liar = FakeModelServer("a", otherwise=fails(ModelUnavailable("I do not have it.")))
@@ -216,16 +250,6 @@ class TestFailures:
             assert anyio.current_time() == begun
         assert raised.value.retry_after_s == 70
 
-    @pytest.mark.parametrize("error", [RequestRefused("No."), ContextTooLarge("Too long.")])
-    async def test_that_would_come_again_are_not_retried(
-        self, error: RequestRefused | ContextTooLarge
-    ) -> None:
-        first, second = FakeModelServer("a", otherwise=fails(error)), FakeModelServer("b")
-        async with Pool([first, second]) as pool:
-            with pytest.raises(type(error)):
-                await pool.complete(prompt())
-        assert (len(first.asked), len(second.asked)) == (1, 0)
-
     async def test_of_most_prompts_exhaust_the_budget_for_retries(self) -> None:
         servers = [FakeModelServer(str(n), otherwise=fails(), slots=1) for n in range(40)]
         async with Pool(servers) as pool:
@@ -233,6 +257,67 @@ class TestFailures:
                 with pytest.raises((ServerUnavailable, NoServerAvailable)):
                     await pool.complete(prompt())
         assert sum(len(server.asked) for server in servers) <= 50 + 10 + 50 * 0.2
+
+
+class TestAPromptThatAServerRefuses:
+    async def test_is_asked_of_another(self) -> None:
+        picky = FakeModelServer("a", otherwise=fails(RequestRefused("No such setting.")))
+        async with Pool([picky, FakeModelServer("b", slots=1)]) as pool:
+            assert (await pool.complete(prompt())).served_by == "b"
+        assert len(picky.asked) == 1
+
+    async def test_is_asked_of_one_other_alone_and_told_as_it_is(self) -> None:
+        servers = [FakeModelServer(n, otherwise=fails(RequestRefused(f"{n}: no."))) for n in "abc"]
+        async with Pool(servers) as pool:
+            with pytest.raises(RequestRefused) as raised:
+                await pool.complete(prompt())
+        assert raised.value.user_message == "a: no."
+        assert sum(len(server.asked) for server in servers) == 2
+
+    async def test_is_not_tried_again_where_it_failed_before(self) -> None:
+        bad = FakeModelServer("a", otherwise=fails())
+        picky = FakeModelServer("b", otherwise=fails(RequestRefused("No.")))
+        async with Pool([bad, picky]) as pool:
+            with pytest.raises(RequestRefused, match="No"):
+                await pool.complete(prompt())
+        assert (len(bad.asked), len(picky.asked)) == (1, 1)
+
+
+class TestAServerThatLetsNobodyIn:
+    async def test_is_left_alone_and_says_why(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
+            for _ in range(5):
+                assert (await pool.complete(prompt())).served_by == "b"
+            assert pool.problems() == {"a": "It wants an API key."}
+        assert len(locked.asked) == 1
+
+    async def test_is_told_at_once_where_there_is_no_other_however_patient_the_caller(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked]) as pool:
+            begun = anyio.current_time()
+            async with run_batch(pool, [prompt()] * 20) as batch:
+                failures = [outcome.failure async for outcome in batch]
+            assert anyio.current_time() == begun
+        assert all(failure and "wants an API key" in failure.message for failure in failures)
+        assert len(locked.asked) <= locked.slots
+
+    async def test_serves_again_once_a_prompt_was_let_in(self) -> None:
+        locked = FakeModelServer("a", script=[fails(AccessRefused("It wants an API key."))])
+        async with Pool([locked]) as pool:
+            with pytest.raises(RequestRefused):
+                await pool.complete(prompt())
+            with pytest.raises(NoServerAvailable, match="a: It wants an API key"):
+                await pool.complete(prompt())
+            await anyio.sleep(REST_S)
+            assert (await pool.complete(prompt())).served_by == "a"
+            assert pool.problems() == {}
+
+    async def test_is_found_out_by_its_probe_as_well(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
+            assert (await pool.complete(prompt("word " * 3000))).served_by == "b"
+        assert len(locked.asked) == 1
 
 
 class TestAFailingServer:
@@ -309,6 +394,18 @@ class TestTime:
                 await pool.complete(prompt(timeout_s=5))
             assert anyio.current_time() - begun == 5
             assert (pool.busy, server.active) == (0, 0)
+
+    async def test_the_first_token_may_take_all_of_it_only_where_nobody_else_can_be_asked(
+        self,
+    ) -> None:
+        first = FakeModelServer("a")
+        async with Pool([first]) as pool:
+            await pool.complete(prompt(timeout_s=3600))
+            pool.add(FakeModelServer("b", otherwise=hangs()))
+            await pool.models()
+            await pool.complete(prompt(timeout_s=3600))
+            await pool.complete(prompt(timeout_s=60))
+        assert [request.timeout_s for request in first.asked] == [3600, FIRST_TOKEN_S, 60]
 
     async def test_waiting_for_a_slot_counts(self) -> None:
         server = FakeModelServer("a", slots=1, otherwise=hangs())

@@ -15,9 +15,12 @@ from fake_model_server import (
 )
 from kowalski.errors import (
     InvalidRequest,
+    ModelUnavailable,
     NoServerAvailable,
 )
+from kowalski.inference.pool.member import CHECK_LIMIT_S
 from kowalski.inference.pool.pool import Pool
+from kowalski.inference.pool.roster import GRACE_S
 from kowalski.model.chat import Done
 
 
@@ -97,6 +100,40 @@ class TestChecks:
             for _ in range(20):
                 await pool.complete(prompt())
         assert server.listed == 1
+
+    async def test_that_hang_hardly_delay_the_first_prompt_for_another_and_none_after_it(
+        self,
+    ) -> None:
+        hanging = FakeModelServer("a")
+        hanging.listing_s = 1e6
+        async with Pool([hanging, FakeModelServer("b")]) as pool:
+            begun = anyio.current_time()
+            await pool.complete(prompt())
+            assert anyio.current_time() - begun <= GRACE_S
+            begun = anyio.current_time()
+            await pool.complete(prompt())
+            assert anyio.current_time() == begun
+
+    async def test_that_hang_delay_the_news_that_a_model_is_unknown_only_once(self) -> None:
+        hanging = FakeModelServer("a")
+        hanging.listing_s = 1e6
+        async with Pool([hanging, FakeModelServer("b")]) as pool:
+            for patience_s in (CHECK_LIMIT_S, 0, 0):
+                begun = anyio.current_time()
+                with pytest.raises(ModelUnavailable):
+                    await pool.complete(prompt(model="unknown"))
+                assert anyio.current_time() - begun <= patience_s + GRACE_S
+
+    async def test_of_others_that_tell_in_time_count_for_the_first_prompt(self) -> None:
+        slow = FakeModelServer("a")
+        slow.listing_s = GRACE_S / 2
+        fast = FakeModelServer("b", slots=1, otherwise=hangs())
+        async with Pool([slow, fast]) as pool, anyio.create_task_group() as tasks:
+            tasks.start_soon(events_of, pool)
+            tasks.start_soon(events_of, pool)
+            await anyio.sleep(GRACE_S)
+            assert (len(slow.asked), len(fast.asked)) == (1, 1)
+            tasks.cancel_scope.cancel()
 
     async def test_that_hang_delay_no_second_prompt(self) -> None:
         hanging = FakeModelServer("a")

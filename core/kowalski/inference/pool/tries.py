@@ -1,0 +1,60 @@
+"""What one call has tried so far, and what that leaves to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from kowalski.errors import (
+    ContextTooLarge,
+    KowalskiError,
+    ModelUnavailable,
+    RequestRefused,
+    ServerUnavailable,
+)
+from kowalski.inference.model_server import AccessRefused
+
+_FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused)
+"""What a server would say again if it were asked again."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """The last error of each server, in the order in which they were asked, and how often
+    servers failed."""
+
+    errors: dict[str, KowalskiError] = field(default_factory=dict)
+    failures: int = 0
+
+    def add(self, server: str, error: KowalskiError) -> None:
+        """A server did not answer, and why."""
+        self.errors[server] = error
+        self.failures += isinstance(error, ServerUnavailable)
+
+    @property
+    def refusals(self) -> list[RequestRefused]:
+        """What servers said against this prompt itself."""
+        return [
+            error
+            for error in self.errors.values()
+            if isinstance(error, RequestRefused) and not isinstance(error, AccessRefused)
+        ]
+
+    @property
+    def over(self) -> frozenset[str]:
+        """Who is not asked again. A prompt that was refused is only asked of somebody new."""
+        if self.refusals:
+            return frozenset(self.errors)
+        return frozenset(name for name, error in self.errors.items() if isinstance(error, _FINAL))
+
+    @property
+    def told(self) -> KowalskiError | None:
+        """What the caller is told as it is, if nobody else can be asked."""
+        errors = self.errors.values()
+        too_long = [error for error in errors if isinstance(error, ContextTooLarge)]
+        too_long.sort(key=lambda error: error.limit_tokens or 0, reverse=True)
+        lockouts = [error for error in errors if isinstance(error, AccessRefused)]
+        return next(iter([*self.refusals, *too_long, *lockouts]), None)
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
