@@ -92,11 +92,11 @@ class ExoCluster:
             encrypted=any(seed.startswith("https:") for seed in self._seeds),
         )
         self._api = NodeApi(self._client, within_s=limits.request_s)
-        identities = Identities(self._api, limits)
+        self._tasks = anyio.create_task_group()
+        identities = Identities(self._api, limits, self._tasks)
         self._lookout = Lookout(self._api, identities, self._seeds, limits)
         self.placement = Placement(self._api, self._lookout, limits)
         self.repairs = Repairs(self._lookout, self.placement, limits)
-        self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         return self
 
