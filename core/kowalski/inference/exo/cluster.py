@@ -134,7 +134,8 @@ class ExoCluster:
             ServerUnavailable: no node answers.
         """
         view = await self._look(0.0)
-        return served_models(view, await downloaded_models(self._api, view.url))
+        cards = await downloaded_models(self._api, view.url)
+        return served_models(view, cards, self.repairs.expects)
 
     async def devices(self) -> Sequence[ExoDevice]:
         """Its nodes, and what they hold.
@@ -168,6 +169,7 @@ class ExoCluster:
             ModelUnavailable: there is none.
             ServerUnavailable: no node answers, or it was not done in time.
         """
+        self.repairs.forget(request.name)
         view = await self._look(0.0)
         standings = named(view, request.name)
         if not standings:
@@ -215,7 +217,12 @@ class ExoCluster:
         attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model)
         self._tasks.start_soon(attempt.watch)
         try:
-            await attempt.ask(self._client, completion_request(request))
+            try:
+                await attempt.ask(self._client, completion_request(request))
+            except ModelUnavailable as error:
+                # The cluster is another than it was when it was looked at.
+                self._gateway(await self._look(0.0), model)
+                raise ModelUnavailable(error.user_message, self._limits.poll_s) from error
             yield attempt
         finally:
             await attempt.aclose()
@@ -229,7 +236,16 @@ class ExoCluster:
         if usable:
             return usable[0].through[0]
         if standings:
-            raise ModelUnavailable(f"{self._name} cannot serve {model!r} now: {_why(standings)}.")
+            loads = any(standing.problem is None for standing in standings)
+            raise ModelUnavailable(
+                f"{self._name} cannot serve {model!r} now: {_why(standings)}.",
+                retry_after_s=self._limits.poll_s if loads else None,
+            )
+        if self.repairs.expects(model):
+            raise ModelUnavailable(
+                f"{self._name} lost {model!r}, and is about to load it again.",
+                retry_after_s=self._limits.poll_s,
+            )
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
             f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
@@ -276,7 +292,7 @@ class ExoCluster:
 
 
 def _why(standings: Sequence[Standing]) -> str:
-    standing = standings[0]
+    standing = next((one for one in standings if one.problem is None), standings[0])
     if standing.problem is not None:
         return standing.problem
     return f"it is loading on {', '.join(standing.names)}, {standing.progress:.0%} done"

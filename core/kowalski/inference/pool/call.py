@@ -121,7 +121,7 @@ class Call:
         roster, default = self._shared.roster, self._shared.default_model()
         try:
             model = roster.choose(self._request.model, default)
-            if any(member.served(model) for member in roster.members.values()):
+            if any(m.served(model) or m.loads(model) for m in roster.members.values()):
                 return model
         except ModelUnavailable:
             pass
@@ -144,20 +144,27 @@ class Call:
             self._tries.add(seat.member.name, error)
             if isinstance(error, ServerUnavailable):
                 await self._await_retry(model, error)
+            elif (pause := _loading_pause_s(error)) is not None and not self._has_other(model):
+                await anyio.sleep(pause)
 
     def _turn(self, model: str) -> Turn:
-        lacking = {n for n, e in self._tries.errors.items() if isinstance(e, ModelUnavailable)}
+        told = {n: e for n, e in self._tries.errors.items() if isinstance(e, ModelUnavailable)}
 
         def accepts(member: Member) -> bool:
-            fits = self._shared.windows.fits(member, model, self._least)
-            return fits and member.name not in lacking and member.served(model) is not None
+            if not self._shared.windows.fits(member, model, self._least):
+                return False
+            if (error := told.get(member.name)) is not None:
+                return error.retry_after_s is not None
+            return member.served(model) is not None or member.loads(model)
 
+        members = self._shared.roster.members
+        loading = {name for name, member in members.items() if member.served(model) is None}
         return Turn(
             self._principal,
             accepts,
             until=min(self._scope.deadline, self._shared.clock() + self._request.timeout_s),
             patience_s=self._patience_s,
-            avoid=frozenset(self._tries.errors),
+            avoid=frozenset(self._tries.errors) | loading,
             bounded=not (self._patience_s or self._tries.errors),
         )
 
@@ -182,7 +189,8 @@ class Call:
             return error
         except ModelUnavailable as error:
             seat.answered()
-            member.lacks(model)
+            if error.retry_after_s is None:
+                member.lacks(model)
             return error
         except ContextTooLarge as error:
             seat.answered()
@@ -238,17 +246,19 @@ class Call:
             raise self._given_up(f"{ATTEMPTS} attempts failed")
         if not self._shared.budget.spend():
             raise self._given_up("too many prompts fail at present to try each of them again")
-        accepts = self._turn(model).accepts
-        others = (
-            member
-            for member in self._shared.roster.members.values()
-            if member.name not in self._tries.errors and member.usable and accepts(member)
-        )
-        if next(others, None) is None:
+        if not self._has_other(model):
             pause = pause_s(self._tries.failures, error.retry_after_s)
             if self._shared.clock() + pause >= self._scope.deadline:
                 raise self._given_up("there is no time left for another attempt")
             await anyio.sleep(pause)
+
+    def _has_other(self, model: str) -> bool:
+        """Whether a server that was not asked yet can be."""
+        accepts = self._turn(model).accepts
+        return any(
+            member.name not in self._tries.errors and member.usable and accepts(member)
+            for member in self._shared.roster.members.values()
+        )
 
     def _given_up(self, why: str) -> ServerUnavailable:
         waits = [
@@ -285,3 +295,8 @@ class Call:
 
     def _begin(self) -> None:
         self._scope.deadline = self._shared.clock() + self._request.timeout_s
+
+
+def _loading_pause_s(error: KowalskiError) -> float | None:
+    """When to ask again a server that is loading the model; None where it is not."""
+    return error.retry_after_s if isinstance(error, ModelUnavailable) else None

@@ -79,6 +79,10 @@ class Member:
             return None
         return next((m for m in self.models if m.name == model and m.state in _ANSWERING), None)
 
+    def loads(self, model: str) -> bool:
+        """Whether it is loading the model, so that it will answer for it."""
+        return any(m.name == model and m.state == "loading" for m in self.models)
+
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""
         self._lacking.add(model)

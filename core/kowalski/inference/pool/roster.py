@@ -97,7 +97,7 @@ class Roster:
         if named:
             return named
         served = [model for member in self.members.values() for model in member.models]
-        for state in ("loaded", "listed"):
+        for state in ("loaded", "listed", "loading"):
             names = dict.fromkeys(model.name for model in served if model.state == state)
             if len(names) == 1:
                 return next(iter(names))
