@@ -20,6 +20,7 @@ from kowalski.inference.exo.attempt import Attempt
 from kowalski.inference.exo.catalogue import downloaded_models
 from kowalski.inference.exo.identity import Identities
 from kowalski.inference.exo.inventory import devices, served_models
+from kowalski.inference.exo.ledger import Ledger
 from kowalski.inference.exo.limits import ExoLimits
 from kowalski.inference.exo.lookout import Lookout
 from kowalski.inference.exo.node_api import NodeApi
@@ -65,7 +66,7 @@ class ExoCluster:
     ) -> None:
         """`seeds` are URLs of any of its nodes, two or more so that it stays in sight if one goes.
 
-        `mends`: place instances again that are broken, or were lost with the cluster's master.
+        `mends`: place instances again that are broken, or were lost with a node or the master.
 
         Raises:
             InvalidSettings: there is no seed, or one is no URL.
@@ -76,8 +77,7 @@ class ExoCluster:
         self._name = name
         self._mends = mends
         self._limits = limits or ExoLimits()
-        self._known: dict[str, Instance] = {}
-        self._known_resets = 0
+        self._ledger = Ledger()
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
@@ -169,7 +169,9 @@ class ExoCluster:
             ModelUnavailable: there is none.
             ServerUnavailable: no node answers, or it was not done in time.
         """
+        # What its owner removes must not be placed again as lost.
         self.repairs.forget(request.name)
+        self._ledger.strike(request.name)
         view = await self._look(0.0)
         standings = named(view, request.name)
         if not standings:
@@ -178,8 +180,7 @@ class ExoCluster:
         if requests and not request.force:
             raise in_use(request.name, self._name, requests)
         for standing in standings:
-            # What its owner removes must not be placed again as lost.
-            self._known.pop(standing.instance.id, None)
+            self._ledger.strike(standing.instance.id)
             await self.placement.remove(standing.instance.id)
         return Removal(
             server=self._name,
@@ -254,17 +255,13 @@ class ExoCluster:
 
     async def _look(self, max_age_s: float) -> View:
         view = await self._lookout.look(max_age_s=max_age_s)
-        if view.resets != self._known_resets:
-            lost = [
-                i for instance_id, i in self._known.items() if instance_id not in view.standings
-            ]
-            self._known_resets = view.resets
-            if lost:
-                await self._repair(lost)
-                view = await self._lookout.look()
-        self._known = {
-            instance_id: s.instance for instance_id, s in view.standings.items() if s.usable
-        }
+        if not self._mends:
+            return view
+        self._ledger.note(view)
+        if self._ledger.lost:
+            await self._repair(list(self._ledger.lost.values()))
+            view = await self._lookout.look()
+            self._ledger.note(view)
         return view
 
     async def _mend(self, view: View, model: str) -> None:
@@ -286,9 +283,14 @@ class ExoCluster:
             for instance in instances:
                 try:
                     await self.repairs.repair(instance)
+                except ServerUnavailable:
+                    # That may change: the next look tries it again.
+                    self._ledger.lost[instance.id] = instance
                 except KowalskiError:
                     # What is asked next finds out for itself what is usable.
-                    return
+                    self._ledger.strike(instance.id)
+                else:
+                    self._ledger.strike(instance.id)
 
 
 def _why(standings: Sequence[Standing]) -> str:

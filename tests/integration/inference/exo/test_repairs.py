@@ -13,6 +13,7 @@ from kowalski.errors import DeadlineExceeded, ModelUnavailable, ServerUnavailabl
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, Restarted, Text
+from kowalski.model.placement import RemovalRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +154,42 @@ async def test_what_was_lost_with_the_master_is_placed_again(
     (model,) = await mending.models()
     assert model.state == "loaded"
     assert len(double.placed) == 1
+
+
+async def test_what_was_lost_with_a_node_between_calls_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    assert await is_answered(mending)
+    await double.kill(2)
+    double.forget(2)
+    await mending.view()
+    assert await is_answered(mending)
+    assert len(double.instances) == 1
+
+
+async def test_what_was_seen_broken_before_the_cluster_dropped_it_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    await mending.models()
+    await double.kill(2)
+    await mending.models()
+    double.forget(2)
+    await mending.view()
+    assert await is_answered(mending)
+
+
+async def test_what_was_taken_away_with_kowalski_is_not_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    await mending.models()
+    await mending.remove(RemovalRequest(name=MODEL))
+    await double.kill(2)
+    double.forget(2)
+    assert [model.state for model in await mending.models()] == ["downloaded"]
+    assert double.instances == {}
 
 
 async def test_what_somebody_removed_is_not_placed_again(
