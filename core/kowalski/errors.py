@@ -137,10 +137,17 @@ class ServerUnavailable(KowalskiError):
 
 
 class ModelUnavailable(KowalskiError):
-    """No server has this model loaded, or none can load it."""
+    """No server has this model loaded, or none can load it.
+
+    `retry_after_s` is when to ask again where it is being loaded; None where it is not.
+    """
 
     code = "model_unavailable"
     recoverable = True
+
+    def __init__(self, user_message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(user_message)
+        self.retry_after_s = retry_after_s
 
 
 class RequestRefused(KowalskiError):

@@ -44,7 +44,7 @@ class ModelServer(Protocol):
 
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
-            ModelUnavailable: it does not have this model.
+            ModelUnavailable: it does not have this model, or is loading it: see `retry_after_s`.
             ContextTooLarge: the prompt is longer than the model can read.
             RequestRefused: it refuses this request, and would again.
             AccessRefused: it would refuse any.

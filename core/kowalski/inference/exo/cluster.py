@@ -20,6 +20,7 @@ from kowalski.inference.exo.attempt import Attempt
 from kowalski.inference.exo.catalogue import downloaded_models
 from kowalski.inference.exo.identity import Identities
 from kowalski.inference.exo.inventory import devices, served_models
+from kowalski.inference.exo.ledger import Ledger
 from kowalski.inference.exo.limits import ExoLimits
 from kowalski.inference.exo.lookout import Lookout
 from kowalski.inference.exo.node_api import NodeApi
@@ -65,7 +66,7 @@ class ExoCluster:
     ) -> None:
         """`seeds` are URLs of any of its nodes, two or more so that it stays in sight if one goes.
 
-        `mends`: place instances again that are broken, or were lost with the cluster's master.
+        `mends`: place instances again that are broken, or were lost with a node or the master.
 
         Raises:
             InvalidSettings: there is no seed, or one is no URL.
@@ -76,8 +77,7 @@ class ExoCluster:
         self._name = name
         self._mends = mends
         self._limits = limits or ExoLimits()
-        self._known: dict[str, Instance] = {}
-        self._known_resets = 0
+        self._ledger = Ledger()
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
@@ -92,11 +92,11 @@ class ExoCluster:
             encrypted=any(seed.startswith("https:") for seed in self._seeds),
         )
         self._api = NodeApi(self._client, within_s=limits.request_s)
-        identities = Identities(self._api, limits)
+        self._tasks = anyio.create_task_group()
+        identities = Identities(self._api, limits, self._tasks)
         self._lookout = Lookout(self._api, identities, self._seeds, limits)
         self.placement = Placement(self._api, self._lookout, limits)
         self.repairs = Repairs(self._lookout, self.placement, limits)
-        self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         return self
 
@@ -134,7 +134,8 @@ class ExoCluster:
             ServerUnavailable: no node answers.
         """
         view = await self._look(0.0)
-        return served_models(view, await downloaded_models(self._api, view.url))
+        cards = await downloaded_models(self._api, view.url)
+        return served_models(view, cards, self.repairs.expects)
 
     async def devices(self) -> Sequence[ExoDevice]:
         """Its nodes, and what they hold.
@@ -168,6 +169,9 @@ class ExoCluster:
             ModelUnavailable: there is none.
             ServerUnavailable: no node answers, or it was not done in time.
         """
+        # What its owner removes must not be placed again as lost.
+        self.repairs.forget(request.name)
+        self._ledger.strike(request.name)
         view = await self._look(0.0)
         standings = named(view, request.name)
         if not standings:
@@ -176,8 +180,7 @@ class ExoCluster:
         if requests and not request.force:
             raise in_use(request.name, self._name, requests)
         for standing in standings:
-            # What its owner removes must not be placed again as lost.
-            self._known.pop(standing.instance.id, None)
+            self._ledger.strike(standing.instance.id)
             await self.placement.remove(standing.instance.id)
         return Removal(
             server=self._name,
@@ -215,7 +218,12 @@ class ExoCluster:
         attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model)
         self._tasks.start_soon(attempt.watch)
         try:
-            await attempt.ask(self._client, completion_request(request))
+            try:
+                await attempt.ask(self._client, completion_request(request))
+            except ModelUnavailable as error:
+                # The cluster is another than it was when it was looked at.
+                self._gateway(await self._look(0.0), model)
+                raise ModelUnavailable(error.user_message, self._limits.poll_s) from error
             yield attempt
         finally:
             await attempt.aclose()
@@ -229,7 +237,16 @@ class ExoCluster:
         if usable:
             return usable[0].through[0]
         if standings:
-            raise ModelUnavailable(f"{self._name} cannot serve {model!r} now: {_why(standings)}.")
+            loads = any(standing.problem is None for standing in standings)
+            raise ModelUnavailable(
+                f"{self._name} cannot serve {model!r} now: {_why(standings)}.",
+                retry_after_s=self._limits.poll_s if loads else None,
+            )
+        if self.repairs.expects(model):
+            raise ModelUnavailable(
+                f"{self._name} lost {model!r}, and is about to load it again.",
+                retry_after_s=self._limits.poll_s,
+            )
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
             f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
@@ -238,17 +255,13 @@ class ExoCluster:
 
     async def _look(self, max_age_s: float) -> View:
         view = await self._lookout.look(max_age_s=max_age_s)
-        if view.resets != self._known_resets:
-            lost = [
-                i for instance_id, i in self._known.items() if instance_id not in view.standings
-            ]
-            self._known_resets = view.resets
-            if lost:
-                await self._repair(lost)
-                view = await self._lookout.look()
-        self._known = {
-            instance_id: s.instance for instance_id, s in view.standings.items() if s.usable
-        }
+        if not self._mends:
+            return view
+        self._ledger.note(view)
+        if self._ledger.lost:
+            await self._repair(list(self._ledger.lost.values()))
+            view = await self._lookout.look()
+            self._ledger.note(view)
         return view
 
     async def _mend(self, view: View, model: str) -> None:
@@ -270,13 +283,18 @@ class ExoCluster:
             for instance in instances:
                 try:
                     await self.repairs.repair(instance)
+                except ServerUnavailable:
+                    # That may change: the next look tries it again.
+                    self._ledger.lost[instance.id] = instance
                 except KowalskiError:
                     # What is asked next finds out for itself what is usable.
-                    return
+                    self._ledger.strike(instance.id)
+                else:
+                    self._ledger.strike(instance.id)
 
 
 def _why(standings: Sequence[Standing]) -> str:
-    standing = standings[0]
+    standing = next((one for one in standings if one.problem is None), standings[0])
     if standing.problem is not None:
         return standing.problem
     return f"it is loading on {', '.join(standing.names)}, {standing.progress:.0%} done"

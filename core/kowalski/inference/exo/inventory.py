@@ -11,7 +11,7 @@ from kowalski.inference.exo.node import ExoDevice, HeldShard, read_nodes
 from kowalski.model.chat import ModelInstance, ServedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kowalski.inference.exo.catalogue import ModelCard
     from kowalski.inference.exo.node_api import NodeApi
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 _PARTS: Final = ("nodeIdentities", "nodeMemory", "nodeSystem")
 
 
-def served_models(view: View, downloaded: Sequence[ModelCard]) -> tuple[ServedModel, ...]:
-    """The models with an instance, and those on a disk; by name.
+def served_models(
+    view: View, downloaded: Sequence[ModelCard], expects: Callable[[str], bool]
+) -> tuple[ServedModel, ...]:
+    """The models with an instance, and those on a disk; by name. `expects` tells which are about
+    to have one.
 
     One whose instances are all broken counts as downloaded: it can be loaded again.
     """
     contexts = {card.name: card.context_tokens for card in downloaded}
     names = {standing.instance.model for standing in view.standings.values()} | set(contexts)
-    return tuple(_model(name, view, contexts.get(name)) for name in sorted(names))
+    return tuple(_model(n, view, contexts.get(n), expected=expects(n)) for n in sorted(names))
 
 
 async def devices(api: NodeApi, view: View) -> tuple[ExoDevice, ...]:
@@ -73,7 +76,7 @@ def _held(view: View, node: str) -> tuple[HeldShard, ...]:
     )
 
 
-def _model(name: str, view: View, context_tokens: int | None) -> ServedModel:
+def _model(name: str, view: View, context_tokens: int | None, *, expected: bool) -> ServedModel:
     standings = view.of_model(name)
     stated = [s.instance.context_tokens for s in standings if s.instance.context_tokens]
     if any(standing.usable for standing in standings):
@@ -83,7 +86,7 @@ def _model(name: str, view: View, context_tokens: int | None) -> ServedModel:
             context_tokens=min(stated, default=context_tokens),
             instances=tuple(map(_instance, standings)),
         )
-    loading = any(standing.problem is None for standing in standings)
+    loading = expected or any(standing.problem is None for standing in standings)
     return ServedModel(
         name=name,
         state="loading" if loading else "downloaded",

@@ -13,6 +13,7 @@ class ExoLimits:
 
     Attributes:
         request_s: for one small question to one node, its connection included.
+        answer_s: how long a look waits for nodes that are slow, if another answers.
         stale_s: a node that the cluster has not heard of for longer is not alive.
         identity_s: how long a node that said who it is is believed without asking again.
         silence_s: how long after its last word a node that is slow to say it still counts.
@@ -30,6 +31,7 @@ class ExoLimits:
     """
 
     request_s: float = 3.0
+    answer_s: float = 1.0
     stale_s: float = 12.0
     identity_s: float = 5.0
     silence_s: float = 8.0

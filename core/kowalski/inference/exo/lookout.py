@@ -42,12 +42,12 @@ class Lookout:
         self._limits = limits
         self._looking = anyio.Lock()
         self._freshness = Freshness()
-        self._learnt: dict[str, None] = {}
+        self._learnt: dict[str, str] = {}
         self._events: dict[str, int] = {}
         self._names: dict[str, str] = {}
         self._resets = 0
         self._met: set[str] = set()
-        self._looked_at: float | None = None
+        self._began_at = self._ended_at = float("-inf")
         self._seen: View | ServerUnavailable | None = None
 
     @property
@@ -64,11 +64,11 @@ class Lookout:
         wanted_at = anyio.current_time()
         async with self._looking:
             # Whoever looked while this one waited has looked for this one too.
-            if self._looked_at is None or self._looked_at < wanted_at - max_age_s:
-                began = anyio.current_time()
+            if self._began_at < wanted_at and not wanted_at - self._ended_at < max_age_s:
+                began_at = anyio.current_time()
                 self._seen = await self._sight()
                 # One that is cancelled saw nothing, for nobody.
-                self._looked_at = began
+                self._began_at, self._ended_at = began_at, anyio.current_time()
             if isinstance(self._seen, View):
                 return self._seen
             raise ServerUnavailable(str(self._seen))
@@ -87,12 +87,12 @@ class Lookout:
 
     async def _look(self) -> View:
         at = anyio.current_time()
-        nodes = await self._identities.ask([*self._seeds, *self._learnt], at)
+        nodes = await self._identities.ask(self._asked(), at)
         reports = await self._reports(nodes)
         self._notice_reset(reports)
         addresses = self._learn(reports)
-        nodes = await self._identities.ask([*self._seeds, *self._learnt], at)
-        self._identities.forget(keep=[*self._seeds, *self._learnt])
+        nodes = await self._identities.ask(self._asked(), at)
+        self._identities.forget(keep=self._asked())
         urls: dict[str, str] = {}
         for url, node in nodes.items():
             urls.setdefault(node, url)
@@ -110,29 +110,42 @@ class Lookout:
             resets=self._resets,
         )
 
+    def _asked(self) -> dict[str, str]:
+        """The URLs to ask, seeds first, with the node that is expected at each."""
+        return dict.fromkeys(self._seeds, "") | self._learnt
+
     async def _reports(self, nodes: Mapping[str, str]) -> list[Report]:
         """What a few nodes say, each asked once, those at the seeds first."""
         chosen: dict[str, str] = {}
         for url, node in nodes.items():
             chosen.setdefault(node, url)
         found: dict[str, Report] = {}
-        failures: list[str] = []
+        failures: dict[str, str] = {}
 
         async def ask(url: str, node: str) -> None:
             try:
                 found[node] = await ask_report(self._api, url, node)
             except ServerUnavailable as error:
                 # Another node may know more.
-                failures.append(error.user_message)
+                failures[node] = error.user_message
+                return
+            latest = anyio.current_time() + self._limits.answer_s
+            tasks.cancel_scope.deadline = min(latest, tasks.cancel_scope.deadline)
 
-        waiting = list(chosen.items())
-        while waiting and not found:
+        doubtful = {node for node, url in chosen.items() if self._identities.in_doubt(url)}
+        sound = [node for node in chosen if node not in doubtful]
+        waiting = [sound[i : i + _REPORTERS] for i in range(0, len(sound), _REPORTERS)]
+        for few in [*waiting, doubtful]:
+            if found:
+                break
             async with anyio.create_task_group() as tasks:
-                for node, url in waiting[:_REPORTERS]:
-                    tasks.start_soon(ask, url, node)
-            waiting = waiting[_REPORTERS:]
+                for node in few:
+                    tasks.start_soon(ask, chosen[node], node)
+            for node in few:
+                if node not in found and node not in failures:
+                    self._identities.doubt(chosen[node])
         if not found:
-            raise self._out_of_sight(failures)
+            raise self._out_of_sight(list(failures.values()))
         return [found[node] for node in chosen if node in found]
 
     def _notice_reset(self, reports: Sequence[Report]) -> None:
@@ -153,7 +166,7 @@ class Lookout:
             for node, urls in report.topology.addresses.items():
                 asked = [url for url in urls if may_be_asked(url, self._seeds)]
                 addresses.setdefault(node, {}).update(dict.fromkeys(asked))
-        self._learnt = {url: None for urls in addresses.values() for url in urls}
+        self._learnt = {url: node for node, urls in addresses.items() for url in urls}
         return {node: tuple(urls) for node, urls in addresses.items() if urls}
 
     async def _learn_names(self, reports: Sequence[Report]) -> None:

@@ -30,6 +30,18 @@ class Repairs:
         self._repairing = anyio.Lock()
         self._at: deque[float] = deque()
         self._done: deque[str] = deque(maxlen=_REMEMBERED)
+        self._begun: dict[str, float] = {}
+
+    def expects(self, model: str) -> bool:
+        """Whether an instance of `model` was asked for a moment ago, and may be about to appear."""
+        begun_at = self._begun.get(model)
+        if begun_at is None:
+            return False
+        return anyio.current_time() - begun_at < self._limits.materialise_s
+
+    def forget(self, model: str) -> None:
+        """Expect no instance of `model` any more."""
+        self._begun.pop(model, None)
 
     async def repair(self, instance: Instance) -> bool:
         """Take `instance` away and place its model again, on as many nodes as it had, or are left.
@@ -57,6 +69,7 @@ class Repairs:
             await self._placement.discard(view, instance.id)
             # Deleted, it must not be taken away and placed a second time.
             self._done.append(instance.id)
+            self._begun[instance.model] = anyio.current_time()
             alive = {n for report in view.reports for n in report.topology.nodes} - set(view.gone)
             await self._placement.command(
                 view,

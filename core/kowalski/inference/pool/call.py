@@ -111,7 +111,7 @@ class Call:
         roster, default = self._shared.roster, self._shared.default_model()
         try:
             model = roster.choose(self._request.model, default)
-            if any(member.served(model) for member in roster.members.values()):
+            if any(m.served(model) or m.loads(model) for m in roster.members.values()):
                 return model
         except ModelUnavailable:
             pass
@@ -135,6 +135,10 @@ class Call:
                 raise self._tries.refusals[0]
             if isinstance(error, ServerUnavailable) and not self._tries.refusals:
                 await self._await_retry(model, error)
+            elif (pause := _loading_pause_s(error)) is not None and not self._others(
+                model, self._tries.errors
+            ):
+                await anyio.sleep(pause)
 
     def _asked_of(self, member: Member, model: str) -> ChatRequest:
         """What one server is asked: a long prefill or a cold model may take all the time that is
@@ -159,8 +163,9 @@ class Call:
         over = self._tries.over
 
         def accepts(member: Member) -> bool:
-            fits = self._shared.windows.fits(member, model, self._least)
-            return fits and member.name not in over and member.served(model) is not None
+            if not self._shared.windows.fits(member, model, self._least) or member.name in over:
+                return False
+            return member.served(model) is not None or member.loads(model)
 
         return Turn(
             self._principal,
@@ -170,6 +175,7 @@ class Call:
             avoid=frozenset(self._tries.errors),
             bounded=not (self._patience_s or self._tries.errors),
             prefers=lambda member: member.ready_for(model),
+            shuns=lambda member: member.served(model) is None,
         )
 
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
@@ -189,7 +195,8 @@ class Call:
             return error
         except ModelUnavailable as error:
             seat.answered()
-            member.lacks(model)
+            if error.retry_after_s is None:
+                member.lacks(model)
             return error
         except ContextTooLarge as error:
             seat.answered()
@@ -298,3 +305,8 @@ class Call:
 
     def _begin(self) -> None:
         self._scope.deadline = self._shared.clock() + self._request.timeout_s
+
+
+def _loading_pause_s(error: KowalskiError) -> float | None:
+    """When to ask again a server that is loading the model; None where it is not."""
+    return error.retry_after_s if isinstance(error, ModelUnavailable) else None

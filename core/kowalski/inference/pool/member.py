@@ -95,6 +95,10 @@ class Member:
         able = model.state in _ANSWERING or model.on_demand
         return able and model.name not in self._lacking
 
+    def loads(self, model: str) -> bool:
+        """Whether it is loading the model, so that it will answer for it."""
+        return any(m.name == model and m.state == "loading" for m in self.models)
+
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""
         self._lacking.add(model)

@@ -114,6 +114,7 @@ class Roster:
         for kind in (
             [model for model in served if model.state == "loaded"],
             [model for model in served if model.state == "listed"],
+            [model for model in served if model.state == "loading"],
             [model for model in served if model.on_demand],
         ):
             names = dict.fromkeys(model.name for model in kind)

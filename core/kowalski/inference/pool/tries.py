@@ -45,7 +45,11 @@ class Tries:
         """Who is not asked again. A prompt that was refused is only asked of somebody new."""
         if self.refusals:
             return frozenset(self.errors)
-        return frozenset(name for name, error in self.errors.items() if isinstance(error, _FINAL))
+        return frozenset(
+            name
+            for name, error in self.errors.items()
+            if isinstance(error, _FINAL) and not _is_loading(error)
+        )
 
     @property
     def told(self) -> KowalskiError | None:
@@ -58,3 +62,8 @@ class Tries:
 
     def __str__(self) -> str:
         return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
+
+
+def _is_loading(error: KowalskiError) -> bool:
+    """Whether a server will have the model in a moment."""
+    return isinstance(error, ModelUnavailable) and error.retry_after_s is not None

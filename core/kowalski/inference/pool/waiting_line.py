@@ -26,6 +26,7 @@ class Turn:
         principal: whoever asks; those who wait are served one call a principal, round and round.
         accepts: which servers can serve it.
         prefers: which of them it takes first if they are free.
+        shuns: which of them it only takes where there are no others.
         until: when, on the loop's clock, it gives up.
         patience_s: how long servers may have been failing and are still waited for.
         avoid: names of servers to ask only if no other can be.
@@ -39,6 +40,7 @@ class Turn:
     avoid: frozenset[str] = frozenset()
     bounded: bool = True
     prefers: Callable[[Member], bool] = lambda member: True
+    shuns: Callable[[Member], bool] = lambda member: False
     seat: Seat | None = None
     stirred: anyio.Event = field(default_factory=anyio.Event)
 
@@ -173,7 +175,8 @@ class WaitingLine:
     def _grant(self, turn: Turn) -> bool:
         usable = [m for m in self._members.values() if m.usable and turn.accepts(m)]
         fresh = [m for m in usable if m.name not in turn.avoid] or usable
-        sound = [m for m in fresh if m.problem is None] or fresh
+        ready = [m for m in fresh if not turn.shuns(m)] or fresh
+        sound = [m for m in ready if m.problem is None] or ready
         free = [m for m in sound if m.busy < m.slots]
         if not free:
             return False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from doubles.exo.cluster import HANG_S, MODEL
-from kowalski.errors import ModelUnavailable, ServerUnavailable
+from kowalski.errors import DeadlineExceeded, ModelUnavailable, ServerUnavailable
 from kowalski.inference.exo.cluster import ExoCluster
-from kowalski.model.chat import ChatMessage, ChatRequest, Done
+from kowalski.inference.pool.pool import Pool
+from kowalski.model.chat import ChatMessage, ChatRequest, Done, Restarted, Text
+from kowalski.model.placement import RemovalRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +74,43 @@ async def test_a_dead_instance_beside_a_good_one_is_deleted_before_anything_is_s
     assert len(double.placed) == 1
 
 
+async def test_a_prompt_whose_instance_breaks_waits_until_the_new_one_is_loaded(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    broken = double.add([0, 1])
+    double.mode = "held"
+    double.loading_steps = 40
+    async with Pool([mending]) as pool:
+        with anyio.fail_after(HANG_S):
+            async with pool.chat(PROMPT) as events:
+                assert await anext(events) == Text(text="Hel")
+                double.mode = "whole"
+                double.fail(broken)
+                told = [event async for event in events]
+    assert [type(event) for event in told[:1]] == [Restarted]
+    assert told[-1] == Done(finish_reason="stop", served_by="exo")
+
+
+async def test_a_prompt_for_a_model_that_is_loading_waits_for_it(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.loading_steps = 40
+    double.add([0], ready=False)
+    async with Pool([mending]) as pool:
+        with anyio.fail_after(HANG_S):
+            assert (await pool.complete(PROMPT)).text == "Hello wörld"
+
+
+async def test_a_prompt_waits_for_a_load_no_longer_than_its_own_time(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.loading_steps = 10**9
+    double.add([0], ready=False)
+    async with Pool([mending]) as pool:
+        with pytest.raises(DeadlineExceeded, match="it is loading on studio-0"):
+            await pool.complete(replace(PROMPT, timeout_s=0.5))
+
+
 async def test_many_answers_that_fail_together_repair_once(
     double: ExoDouble, mending: ExoCluster
 ) -> None:
@@ -100,7 +140,7 @@ async def test_an_instance_is_placed_again_on_the_nodes_that_are_left(
     # Else the call may be made in the belief of a moment ago.
     await mending.view()
     double.placing = False
-    with pytest.raises(ModelUnavailable, match="no instance"):
+    with pytest.raises(ModelUnavailable, match="about to load it again"):
         await is_answered(mending)
     assert [wish["min_nodes"] for wish in double.placed] == [1]
 
@@ -114,6 +154,42 @@ async def test_what_was_lost_with_the_master_is_placed_again(
     (model,) = await mending.models()
     assert model.state == "loaded"
     assert len(double.placed) == 1
+
+
+async def test_what_was_lost_with_a_node_between_calls_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    assert await is_answered(mending)
+    await double.kill(2)
+    double.forget(2)
+    await mending.view()
+    assert await is_answered(mending)
+    assert len(double.instances) == 1
+
+
+async def test_what_was_seen_broken_before_the_cluster_dropped_it_is_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    await mending.models()
+    await double.kill(2)
+    await mending.models()
+    double.forget(2)
+    await mending.view()
+    assert await is_answered(mending)
+
+
+async def test_what_was_taken_away_with_kowalski_is_not_placed_again(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 2])
+    await mending.models()
+    await mending.remove(RemovalRequest(name=MODEL))
+    await double.kill(2)
+    double.forget(2)
+    assert [model.state for model in await mending.models()] == ["downloaded"]
+    assert double.instances == {}
 
 
 async def test_what_somebody_removed_is_not_placed_again(

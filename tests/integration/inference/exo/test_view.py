@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import anyio
 import pytest
 
 from doubles.exo import shapes
-from doubles.exo.cluster import MODEL, exo_cluster
+from doubles.exo.cluster import HANG_S, MODEL, exo_cluster
 from kowalski.errors import InvalidSettings, ServerUnavailable
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.model.chat import ChatMessage, ChatRequest, Done
@@ -78,6 +79,40 @@ async def test_a_node_that_is_slow_for_once_is_still_alive(
         await cluster.view()
         double.nodes[2].hanging = True
         assert usable(await cluster.view()) == {instance}
+
+
+async def test_a_silent_address_of_a_node_that_answers_elsewhere_is_not_waited_for(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    first, second, _ = double.nodes
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = shapes.topology({node.id: node.port for node in double.nodes})
+        told["connections"][first.id][second.id].insert(0, shapes.link(silent.getsockname()[1]))
+        double.told["/state/topology"] = told
+        patient = limits(request_s=600.0, answer_s=600.0)
+        async with ExoCluster([first.url], limits=patient) as cluster:
+            with anyio.fail_after(HANG_S):
+                for _ in range(3):
+                    assert (await cluster.view()).gone == {}
+
+
+async def test_a_first_look_tells_what_answered_and_who_has_not_yet(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.hang(2)
+    hasty = limits(request_s=600.0, answer_s=0.1)
+    async with ExoCluster(double.urls, limits=hasty) as cluster:
+        with anyio.fail_after(HANG_S):
+            view = await cluster.view()
+    assert set(view.urls) == {node.id for node in double.nodes[:2]}
+    assert "has not answered yet" in view.gone[double.nodes[2].id].reason
+
+
+async def test_where_nobody_is_quick_the_first_to_answer_is_waited_for(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    async with ExoCluster(double.urls, limits=limits(answer_s=0.0)) as cluster:
+        assert (await cluster.view()).urls
 
 
 async def test_an_instance_that_outlives_its_node_is_not_usable(
