@@ -317,6 +317,15 @@ async def test_a_program_that_does_not_compile_is_told_all_its_errors(engine: En
     assert (told_of_session.type, told_of_session.line) == ("compiler.err.cant.resolve.location", 2)
 
 
+@pytest.mark.parametrize("before", ["", "package deep; "])
+async def test_what_is_nested_too_deeply_is_told_in_one_line(engine: Engine, before: str) -> None:
+    deep = "(" * 20_000 + "1" + ")" * 20_000
+    result = await _in_session(engine, f"{before}class Deep {{ int n = {deep}; }}")
+    assert result.error is not None
+    assert (result.error.type, result.stderr) == ("CompileError", "")
+    assert result.error.message == "the code is nested too deeply for the compiler"
+
+
 async def test_an_exit_is_the_program_s_own(engine: Engine) -> None:
     code = 'Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("hook")));\n'
     result = await _fresh(engine, code + "System.exit(7);")

@@ -20,6 +20,16 @@ final class CompileErrors {
         this.block = block;
     }
 
+    /** Whether the compiler itself has come to its stack's end, as it or its shell tells it. */
+    static boolean isTooDeep(Throwable thrown) {
+        return String.valueOf(thrown).contains(StackOverflowError.class.getName());
+    }
+
+    static Failure tooDeep() {
+        return new Failure(
+            "CompileError", "the code is nested too deeply for the compiler", 0, 0, "");
+    }
+
     boolean isEmpty() {
         return count == 0;
     }

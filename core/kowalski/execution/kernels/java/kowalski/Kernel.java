@@ -106,7 +106,7 @@ public final class Kernel {
             code = 1;
             Trace trace = new Trace(place -> place);
             trace.add(thrown.getClass().getName(), thrown.getMessage(), thrown.getStackTrace());
-            tell(trace.failure());
+            tell(CompileErrors.isTooDeep(thrown) ? CompileErrors.tooDeep() : trace.failure());
         }
         running = false;
         if (interrupted) {

@@ -3,6 +3,7 @@ package kowalski;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.StringWriter;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
@@ -127,14 +128,18 @@ final class Program {
         DiagnosticCollector<JavaFileObject> told = new DiagnosticCollector<>();
         Classes classes = new Classes(files);
         List<Source> sources = List.of(new Source(block));
-        boolean done = compiler.getTask(null, classes, told, OPTIONS, null, sources).call();
+        StringWriter said = new StringWriter();
+        boolean done = compiler.getTask(said, classes, told, OPTIONS, null, sources).call();
         if (done) return classes.bytes;
         CompileErrors errors = new CompileErrors(block);
         for (Diagnostic<?> diagnosis : told.getDiagnostics()) {
             if (diagnosis.getKind() == Diagnostic.Kind.ERROR) {
-                String said = diagnosis.getMessage(Locale.ENGLISH);
-                errors.add((int) diagnosis.getPosition(), diagnosis.getCode(), said);
+                String message = diagnosis.getMessage(Locale.ENGLISH);
+                errors.add((int) diagnosis.getPosition(), diagnosis.getCode(), message);
             }
+        }
+        if (errors.isEmpty() && said.toString().contains(StackOverflowError.class.getName())) {
+            throw CompileErrors.tooDeep();
         }
         if (errors.isEmpty()) errors.add(0, "", "the compiler failed");
         throw errors.failure();
