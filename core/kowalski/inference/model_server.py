@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from kowalski.errors import RequestRefused
+from kowalski.errors import RequestRefused, ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 class AccessRefused(RequestRefused):
     """The server lets nobody in with this key, or without one, whatever the prompt."""
+
+
+class ServerFault(ServerUnavailable):
+    """The server failed at this prompt, and may do so each time that it is asked."""
 
 
 class ModelServer(Protocol):
@@ -45,6 +49,7 @@ class ModelServer(Protocol):
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
             ModelUnavailable: it does not have this model, or is loading it: see `retry_after_s`.
+            ServerFault: it failed at this prompt, and to ask it again is no use.
             ContextTooLarge: the prompt is longer than the model can read.
             RequestRefused: it refuses this request, and would again.
             AccessRefused: it would refuse any.

@@ -45,6 +45,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.completions.deadlines import Deadlines
+from kowalski.inference.model_server import ServerFault
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.model.chat import (
     ChatEvent,
@@ -75,6 +76,16 @@ async def test_a_cut_answer_is_never_whole(cut: Reply) -> None:
     seen: list[ChatEvent] = []
     assert isinstance(await failure_of(cut, seen=seen), ServerUnavailable)
     assert not any(isinstance(event, Done) for event in seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "may_pass"),
+    [(429, True), (502, True), (503, True), (408, False), (425, False), (500, False), (504, False)],
+)
+async def test_what_may_pass_is_told_from_what_may_come_again(status: int, may_pass: bool) -> None:
+    failure = await failure_of(json_reply({"error": {"message": "boom"}}, status=status))
+    assert isinstance(failure, ServerUnavailable)
+    assert isinstance(failure, ServerFault) is not may_pass
 
 
 async def test_what_came_before_an_error_is_told_even_if_both_come_at_once() -> None:

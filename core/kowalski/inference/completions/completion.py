@@ -62,7 +62,7 @@ class Completion:
         self._endpoint = endpoint
         self._model = model
         guess = named_a_thinker(model or "") if begins_thinking is None else begins_thinking
-        self._thoughts = Thoughts(may_begin_inside=guess)
+        self._thoughts = Thoughts(begins_inside=guess)
         self._tools = ToolCallPieces()
         self._usage: Usage | None = None
         self._spoke = False
@@ -107,7 +107,7 @@ class Completion:
         Raises:
             ServerUnavailable: the answer is not whole.
         """
-        last: list[ChatEvent] = [*self._thoughts.end()]
+        last: list[ChatEvent] = [*self._thoughts.end(cut=self.finish_reason == "length")]
         self._note(last)
         reason = self.finish_reason
         calls = self._tools.joined(cut=reason in (None, "length"))

@@ -18,7 +18,7 @@ from kowalski.errors import (
 )
 from kowalski.inference.completions.completion_request import RESPONSE_FORMAT, STREAM_OPTIONS
 from kowalski.inference.completions.http_client import read_beginning
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, ServerFault
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,6 +46,9 @@ _MODEL_WORDS: Final = re.compile(
     r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
     re.IGNORECASE | re.DOTALL,
 )
+_PASSING: Final = (429, 502, 503, 529)
+"""With these, a server says that it may answer the same request a moment later."""
+
 _OPTIONS: Final = {
     STREAM_OPTIONS: re.compile("stream_options"),
     RESPONSE_FORMAT: re.compile(r"response_format|json_?schema|json_object|grammar", re.IGNORECASE),
@@ -149,7 +152,10 @@ async def refusal_of(
     said = await read_beginning(response, MAX_ERROR_BYTES, within_s)
     complaint = Complaint.of_body(said, status)
     retry_after = response.headers.get("retry-after")
-    return refusal(endpoint, complaint, model=model, retry_after=retry_after)
+    error = refusal(endpoint, complaint, model=model, retry_after=retry_after)
+    if isinstance(error, ServerUnavailable) and status not in _PASSING:
+        return ServerFault(error.user_message, error.retry_after_s)
+    return error
 
 
 def _redirected(endpoint: Endpoint, location: str) -> ServerUnavailable:

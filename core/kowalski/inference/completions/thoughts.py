@@ -2,9 +2,10 @@
 
 An answer may begin with `<think>`: what follows is a thought until `</think>`. A later `<think>`
 is part of the answer, as a model may well write about tags. Some models begin inside a thought,
-since their template has said `<think>` for them, and only `</think>` shows it, too late for text
-that was passed on already. So for models that are known or named to do so, the text is held back
-until it shows, or the answer ends.
+since their template has said `<think>` for them, and only `</think>` shows it. What a model that is
+known or clearly named to do so says is passed on as a thought at once; if the answer ends without
+`</think>`, it was the answer, and is told as that too. Of a model that merely may do so, the first
+`MOST_HELD` characters are held back until it shows.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from kowalski.model.chat import Reasoning, Text
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
 _MOST_BLANKS: Final = 1000
-_THINKERS: Final = re.compile(r"\bqwq|\br1\b|think|reason", re.IGNORECASE)
+MOST_HELD: Final = 200
+
+_THINKERS: Final = re.compile(r"\bqwq|\br1\b|thinking", re.IGNORECASE)
+_MAY_THINK: Final = re.compile(r"think|reason", re.IGNORECASE)
 
 
-def named_a_thinker(model: str) -> bool:
-    """Whether a model of this name may begin inside a thought."""
-    return _THINKERS.search(model) is not None
+def named_a_thinker(model: str) -> bool | None:
+    """Whether a model of this name begins inside a thought; None if it may."""
+    if _THINKERS.search(model):
+        return True
+    return None if _MAY_THINK.search(model) else False
 
 
 class Thoughts:
@@ -32,9 +38,11 @@ class Thoughts:
     not opened; None if it showed nothing.
     """
 
-    def __init__(self, *, may_begin_inside: bool) -> None:
+    def __init__(self, *, begins_inside: bool | None) -> None:
+        """`begins_inside`: whether the model begins inside a thought; None if it may."""
         self.began_inside: bool | None = None
-        self._may_begin_inside = may_begin_inside
+        self._begins_inside = begins_inside
+        self._assumed = False
         self._where: Literal["start", "undecided", "thought", "between", "answer"] = "start"
         self._pending = ""
         self._held: list[str] = []
@@ -42,8 +50,8 @@ class Thoughts:
 
     def told_apart(self) -> list[Text | Reasoning]:
         """The server tells thoughts apart by itself, so that the text holds none unmarked."""
-        self._may_begin_inside = False
-        return self._give_up() if self._where == "undecided" else []
+        self._begins_inside = False
+        return self._give_up() if self._where == "undecided" or self._assumed else []
 
     def divide(self, piece: str) -> list[Text | Reasoning]:
         """What `piece` adds; a tag cut at its end is kept for the next one."""
@@ -53,9 +61,9 @@ class Thoughts:
             rest = self._step(rest, pieces)
         return pieces
 
-    def end(self) -> list[Text | Reasoning]:
-        """What was still kept when the answer ended."""
-        if self._where == "undecided":
+    def end(self, *, cut: bool = False) -> list[Text | Reasoning]:
+        """What was still kept when the answer ended; `cut`: before the model was done."""
+        if self._where == "undecided" or (self._assumed and not cut):
             self.began_inside = False
             return self._give_up()
         kept, self._pending = self._pending, ""
@@ -90,25 +98,35 @@ class Thoughts:
         if _OPEN.startswith(words) and len(beginning) <= _MOST_BLANKS:
             return None
         self._pending = ""
-        self._where = "undecided" if self._may_begin_inside else "answer"
+        if self._begins_inside is None:
+            self._where = "undecided"
+        else:
+            self._where = "thought" if self._begins_inside else "answer"
+            self._assumed = self._begins_inside
         return beginning
 
     def _think(self, piece: str, pieces: list[Text | Reasoning]) -> str | None:
         window = self._pending + piece
         at = window.find(_CLOSE)
         sure = at if at >= 0 else len(window) - _cut_tag(window)
-        if self._where == "undecided":
+        if self._where == "undecided" and sum(map(len, self._held)) + sure > MOST_HELD:
+            self.began_inside = False
+            self._pending = window
+            pieces.extend(self._give_up())
+            return None
+        if self._where == "undecided" or self._assumed:
             self._held.append(window[:sure])
-        elif sure:
+        if self._where == "thought" and sure:
             pieces.append(Reasoning(text=window[:sure]))
         if at < 0:
             self._pending = window[sure:]
             return None
-        if self._where == "undecided":
+        if self._where == "undecided" and (thought := "".join(self._held)):
+            pieces.append(Reasoning(text=thought))
+        if self._where == "undecided" or self._assumed:
             self.began_inside = True
-            if thought := "".join(self._held):
-                pieces.append(Reasoning(text=thought))
-            self._held.clear()
+        self._assumed = False
+        self._held.clear()
         self._pending = ""
         self._where = "between"
         return window[at + len(_CLOSE) :]
@@ -117,7 +135,9 @@ class Thoughts:
         text = "".join([*self._held, self._pending])
         self._held.clear()
         self._pending = ""
+        self._assumed = False
         self._where = "answer"
+        self._watch(text)
         return [Text(text=text)] if text else []
 
     def _watch(self, piece: str) -> None:

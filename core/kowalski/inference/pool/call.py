@@ -131,9 +131,9 @@ class Call:
             if error is None:
                 return
             self._tries.add(seat.member.name, error)
-            if len(self._tries.refusals) > 1:
-                raise self._tries.refusals[0]
-            if isinstance(error, ServerUnavailable) and not self._tries.refusals:
+            if self._tries.objections > 1:
+                raise self._hopeless(model)
+            if isinstance(error, ServerUnavailable):
                 await self._await_retry(model, error)
             elif (pause := _loading_pause_s(error)) is not None and not self._others(
                 model, self._tries.errors
@@ -260,7 +260,7 @@ class Call:
             raise self._given_up(f"{ATTEMPTS} attempts failed")
         if not self._shared.budget.spend():
             raise self._given_up("too many prompts fail at present to try each of them again")
-        if not self._others(model, self._tries.errors):
+        if not (self._tries.objections or self._others(model, self._tries.errors)):
             pause = pause_s(self._tries.failures, error.retry_after_s)
             if self._shared.clock() + pause >= self._scope.deadline:
                 raise self._given_up("there is no time left for another attempt")

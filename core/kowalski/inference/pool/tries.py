@@ -12,9 +12,9 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, ServerFault
 
-_FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused)
+_FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused, ServerFault)
 """What a server would say again if it were asked again."""
 
 
@@ -41,9 +41,15 @@ class Tries:
         ]
 
     @property
+    def objections(self) -> int:
+        """How many servers refused this prompt, or failed in a way that may be due to it."""
+        faults = sum(isinstance(error, ServerFault) for error in self.errors.values())
+        return len(self.refusals) + faults
+
+    @property
     def over(self) -> frozenset[str]:
-        """Who is not asked again. A prompt that was refused is only asked of somebody new."""
-        if self.refusals:
+        """Who is not asked again. After an objection only somebody new is."""
+        if self.objections:
             return frozenset(self.errors)
         return frozenset(
             name

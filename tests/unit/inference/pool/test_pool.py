@@ -25,7 +25,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, ServerFault
 from kowalski.inference.pool.batch import run_batch
 from kowalski.inference.pool.breaker import REST_S
 from kowalski.inference.pool.call import FIRST_TOKEN_S
@@ -281,6 +281,30 @@ class TestAPromptThatAServerRefuses:
             with pytest.raises(RequestRefused, match="No"):
                 await pool.complete(prompt())
         assert (len(bad.asked), len(picky.asked)) == (1, 1)
+
+
+class TestAPromptAtWhichAServerFails:
+    async def test_is_asked_of_another_and_not_again_of_the_same(self) -> None:
+        failing = FakeModelServer("a", otherwise=fails(ServerFault("500")))
+        async with Pool([failing, FakeModelServer("b", slots=1)]) as pool:
+            assert (await pool.complete(prompt())).served_by == "b"
+        assert len(failing.asked) == 1
+
+    async def test_is_asked_of_one_other_alone_and_what_both_said_is_told(self) -> None:
+        servers = [FakeModelServer(n, otherwise=fails(ServerFault(f"{n}: 500."))) for n in "abc"]
+        async with Pool(servers) as pool:
+            with pytest.raises(ServerUnavailable, match=r"a: 500\. b: b: 500"):
+                await pool.complete(prompt())
+        assert sum(len(server.asked) for server in servers) == 2
+
+    async def test_is_told_at_once_where_there_is_no_other(self) -> None:
+        failing = FakeModelServer("a", otherwise=fails(ServerFault("It failed (500).")))
+        async with Pool([failing]) as pool:
+            begun = anyio.current_time()
+            with pytest.raises(ServerUnavailable, match="It failed"):
+                await pool.complete(prompt())
+            assert anyio.current_time() == begun
+        assert len(failing.asked) == 1
 
 
 class TestAServerThatLetsNobodyIn:
