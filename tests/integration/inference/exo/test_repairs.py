@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from doubles.exo import shapes
-from doubles.exo.cluster import HANG_S, MODEL
+from doubles.exo.cluster import HANG_S, MODEL, exo_cluster
 from kowalski.errors import DeadlineExceeded, ModelUnavailable, ServerUnavailable
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.exo.instance import Instance, read_instance
@@ -222,6 +222,18 @@ async def test_a_node_that_is_merely_out_of_reach_costs_no_instance(
         with pytest.raises(ModelUnavailable, match="studio-2 is not alive"):
             await is_answered(cluster)
     assert double.deleted == []
+
+
+async def test_of_two_clusters_the_one_that_had_it_gets_it_again(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    async with exo_cluster(2) as other:
+        broken = other.add([0, 1])
+        other.fail(broken)
+        async with ExoCluster([double.urls[0], other.urls[0]], limits=limits()) as cluster:
+            assert await is_answered(cluster)
+        assert (double.created, other.deleted) == ([], [broken])
+        assert {*created(other)[0].nodes} == {node.id for node in other.nodes}
 
 
 async def test_a_model_is_placed_again_only_where_it_is_on_the_disk(
