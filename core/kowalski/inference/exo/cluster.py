@@ -243,9 +243,11 @@ class ExoCluster:
             return usable[0].through[0]
         if standings:
             loads = any(standing.problem is None for standing in standings)
+            # A second look may find it broken for certain, and mend it.
+            hopeful = loads or not self._lookout.settled
             raise ModelUnavailable(
                 f"{self._name} cannot serve {model!r} now: {_why(standings)}.{unmended}",
-                retry_after_s=self._limits.poll_s if loads else None,
+                retry_after_s=self._limits.poll_s if hopeful else None,
             )
         if self.repairs.expects(model):
             raise ModelUnavailable(
