@@ -209,7 +209,11 @@ class ExoNode:
         else:
             small = [alive[:count] for count in range(1, len(alive))]
         chosen = [*small, alive] if model in double.downloaded else [alive]
-        fits = [self._placement(model, nodes) for nodes in chosen]
+        fits = [
+            self._placement(model, nodes, sharding)
+            for sharding in ("Pipeline", "Tensor")
+            for nodes in chosen
+        ]
         error = "No cycle where every node supports a backend"
         await wire.json(shapes.previews(model, fits, error))
 

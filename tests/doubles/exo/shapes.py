@@ -238,7 +238,13 @@ def previews(model: str, candidates: Sequence[dict[str, Any]], error: str) -> di
     """Where a model could be placed: the candidates, and one that cannot be, with the reason."""
     shared = {"model_id": model, "sharding": "Pipeline", "instance_meta": "MlxRing"}
     good = [
-        {**shared, "instance": candidate, "memory_delta_by_node": {}, "error": None}
+        {
+            **shared,
+            "sharding": "Tensor" if "TensorShardMetadata" in repr(candidate) else "Pipeline",
+            "instance": candidate,
+            "memory_delta_by_node": {},
+            "error": None,
+        }
         for candidate in candidates
     ]
     bad = {**shared, "instance": None, "memory_delta_by_node": None, "error": error}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski.errors import (
+    InvalidRequest,
     InvalidSettings,
     KowalskiError,
     ModelUnavailable,
@@ -78,6 +79,7 @@ class ExoCluster:
         self._mends = mends
         self._limits = limits or ExoLimits()
         self._ledger = Ledger()
+        self._unmended: dict[str, str] = {}
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
@@ -172,6 +174,7 @@ class ExoCluster:
         # What its owner removes must not be placed again as lost.
         self.repairs.forget(request.name)
         self._ledger.strike(request.name)
+        self._unmended.pop(request.name, None)
         view = await self._look(0.0)
         standings = named(view, request.name)
         if not standings:
@@ -233,14 +236,18 @@ class ExoCluster:
     def _gateway(self, view: View, model: str) -> str:
         """The URL of a node that has a usable instance of `model` in its view."""
         standings = view.of_model(model)
+        problem = self._unmended.get(model)
+        unmended = f" It is not placed again by itself: {problem}" if problem else ""
         usable = [standing for standing in standings if standing.usable]
         if usable:
             return usable[0].through[0]
         if standings:
             loads = any(standing.problem is None for standing in standings)
+            # A second look may find it broken for certain, and mend it.
+            hopeful = loads or not self._lookout.settled
             raise ModelUnavailable(
-                f"{self._name} cannot serve {model!r} now: {_why(standings)}.",
-                retry_after_s=self._limits.poll_s if loads else None,
+                f"{self._name} cannot serve {model!r} now: {_why(standings)}.{unmended}",
+                retry_after_s=self._limits.poll_s if hopeful else None,
             )
         if self.repairs.expects(model):
             raise ModelUnavailable(
@@ -250,7 +257,7 @@ class ExoCluster:
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
             f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
-            f"Loaded: {', '.join(sorted(loaded)) or 'none'}."
+            f"Loaded: {', '.join(sorted(loaded)) or 'none'}.{unmended}"
         )
 
     async def _look(self, max_age_s: float) -> View:
@@ -283,13 +290,14 @@ class ExoCluster:
             for instance in instances:
                 try:
                     await self.repairs.repair(instance)
-                except ServerUnavailable:
-                    # That may change: the next look tries it again.
-                    self._ledger.lost[instance.id] = instance
-                except KowalskiError:
-                    # What is asked next finds out for itself what is usable.
+                except KowalskiError as error:
+                    self._unmended[instance.model] = error.user_message
                     self._ledger.strike(instance.id)
+                    if not isinstance(error, InvalidRequest):
+                        # That may change: the next look tries it again, if it is not there.
+                        self._ledger.lost[instance.id] = instance
                 else:
+                    self._unmended.pop(instance.model, None)
                     self._ledger.strike(instance.id)
 
 

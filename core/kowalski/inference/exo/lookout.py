@@ -55,6 +55,11 @@ class Lookout:
         """What the last look saw, however long ago; None if there was none, or it saw nothing."""
         return self._seen if isinstance(self._seen, View) else None
 
+    @property
+    def settled(self) -> bool:
+        """Whether there were looks enough to be certain of who has gone."""
+        return self._freshness.settled
+
     async def look(self, *, max_age_s: float = 0.0) -> View:
         """The cluster as it is, or was at most `max_age_s` ago.
 
@@ -76,7 +81,7 @@ class Lookout:
     async def _sight(self) -> View | ServerUnavailable:
         try:
             view = await self._look()
-            if view.gone and not self._freshness.settled:
+            if not self._freshness.settled and any(gone.by_clock for gone in view.gone.values()):
                 # One look cannot tell a clock that is wrong from a node that has gone.
                 await anyio.sleep(self._limits.poll_s)
                 view = await self._look()
@@ -199,13 +204,17 @@ class Lookout:
         gone = {}
         for node in {node for report in reports for node in report.topology.nodes}:
             age = self._freshness.age_s(node, at, clock)
-            if age is None or age > self._limits.stale_s:
-                long = "never" if age is None else f"{age:.0f} s ago"
-                gone[node] = Absence(f"the cluster heard of it {long}", certain=True)
-            elif node not in urls and node in addresses:
+            unheard = age is None or age > self._limits.stale_s
+            if node not in urls and node in addresses:
                 tried = addresses[node][0]
                 reason = self._identities.problem(tried) or f"another node is at {tried}"
-                gone[node] = Absence(reason, certain=node in self._met)
+                # Of a clock that may be wrong, this is no proof.
+                sure = node in self._met or (unheard and self._freshness.settled)
+                gone[node] = Absence(reason, certain=sure)
+            elif unheard:
+                long = "never" if age is None else f"{age:.0f} s ago"
+                reason = f"the cluster heard of it {long}"
+                gone[node] = Absence(reason, certain=True, by_clock=True)
         return gone
 
     def _out_of_sight(self, failures: Sequence[str]) -> ServerUnavailable:

@@ -35,10 +35,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Why a node counts as not alive. Not `certain` if it may merely be out of reach from here."""
+    """Why a node counts as not alive. Not `certain` if it may merely be out of reach from here;
+    `by_clock` if it answers, or nobody knows where to ask it, and only times tell against it."""
 
     reason: str
     certain: bool
+    by_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

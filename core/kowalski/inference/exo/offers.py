@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -13,15 +14,15 @@ from kowalski.inference.exo.download import read_downloads
 from kowalski.inference.exo.fields import member, text
 from kowalski.inference.exo.instance import read_instance
 from kowalski.inference.exo.node_api import MAX_LONG_BYTES
+from kowalski.model.placement import PlacementRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.node_api import NodeApi
     from kowalski.inference.exo.report import Report
     from kowalski.inference.exo.view import View
-    from kowalski.model.placement import PlacementRequest
 
 PIPELINE: Final = "Pipeline"
 RING: Final = "MlxRing"
@@ -62,7 +63,7 @@ class Offers:
         nodes = tuple(dict.fromkeys(node_id(view, name) for name in request.devices))
         report = _report(view, nodes)
         await self._check_known(report.url, request.model)
-        offers = await self._offers(view, report, request, nodes)
+        offers = await self._offers(view, report, request, nodes, partial(_fits, request, nodes))
         lacking = await self._lacking(report.url, request.model)
         offer = min(offers, key=lambda one: (len(lacking(one)), len(one.instance.nodes)))
         if not request.download and (without := lacking(offer)):
@@ -74,6 +75,51 @@ class Offers:
                 "allow the download: --download, or download=True from Python."
             )
         return offer
+
+    async def instead(self, view: View, instance: Instance) -> Offer:
+        """What to place instead of `instance`: most like it, on nodes that are alive and have its
+        model on their disks.
+
+        Raises:
+            InvalidRequest: the cluster is two clusters, and nothing tells which is meant.
+            ModelUnavailable: none of these nodes has it.
+            ServerUnavailable: it does not fit there, or the cluster cannot be asked.
+        """
+        model, size = instance.model, len(instance.nodes)
+        report = _report(view, ())
+        lacking = await self._lacking(report.url, model)
+        alive = [node for node in report.topology.nodes if node not in view.gone]
+        having = [node for node in alive if lacking.surely_has(node)]
+        if not having and not lacking.told:
+            # As after a change of the master, until its nodes have told it anew.
+            raise ServerUnavailable(
+                f"The exo cluster does not tell which nodes have {model!r} on their disks. Try "
+                "again in a moment."
+            )
+        if not having:
+            raise ModelUnavailable(
+                f"{model!r} is not on the disk of any node that is left. To download it: "
+                f"kowalski models place {model} --download"
+            )
+        # Its own nodes first.
+        having.sort(key=lambda node: node not in instance.nodes)
+        request = PlacementRequest(model=model)
+        offers: list[Offer] = []
+        for nodes in dict.fromkeys((tuple(having[:size]), tuple(having))):
+            fits = partial(_within, frozenset(nodes))
+            try:
+                offers = await self._offers(view, report, request, nodes, fits, _kind(instance))
+                break
+            except ServerUnavailable:
+                if len(nodes) == len(having):
+                    raise
+        return min(
+            offers,
+            key=lambda one: (
+                _kind(one.instance) != _kind(instance),
+                abs(len(one.instance.nodes) - size),
+            ),
+        )
 
     async def _check_known(self, url: str, model: str) -> None:
         names = await known_models(self._api, url)
@@ -89,23 +135,27 @@ class Offers:
         )
 
     async def _offers(
-        self, view: View, report: Report, request: PlacementRequest, nodes: Sequence[str]
+        self,
+        view: View,
+        report: Report,
+        request: PlacementRequest,
+        nodes: Sequence[str],
+        fits: Callable[[Instance], bool],
+        *kinds: tuple[str, str],
     ) -> list[Offer]:
         query = {"model_id": request.model} | ({"node_ids": ",".join(nodes)} if nodes else {})
         told = await self._api.get(report.url, f"/instance/previews?{urlencode(query)}")
         previews = member(told, "previews")
         offers, reasons = [], []
         for preview in previews if isinstance(previews, list) else []:
-            if (text(member(preview, "sharding")), text(member(preview, "instanceMeta"))) != (
-                PIPELINE,
-                RING,
-            ):
+            kind = (text(member(preview, "sharding")), text(member(preview, "instanceMeta")))
+            if kind not in ((PIPELINE, RING), *kinds):
                 continue
             body = member(preview, "instance")
             instance = read_instance(body)
             if instance is None:
                 reasons.append(text(member(preview, "error")))
-            elif _fits(instance, request, nodes):
+            elif fits(instance):
                 offers.append(Offer(url=report.url, body=body, instance=instance))
         if not offers:
             where = " and ".join(view.names.get(node, node[:8]) for node in nodes)
@@ -137,9 +187,18 @@ class Lacking:
         self._somewhere = somewhere
         self._states = states
 
+    @property
+    def told(self) -> bool:
+        """Whether any node told what it has of the model."""
+        return bool(self._states)
+
     def __call__(self, offer: Offer) -> tuple[str, ...]:
         """Their ids."""
         return tuple(node for node in offer.instance.nodes if not self._has(node))
+
+    def surely_has(self, node: str) -> bool:
+        """Whether it is on the disk of `node`; where nodes told, by its own word alone."""
+        return "Completed" in self._states.get(node, ()) if self.told else self._somewhere
 
     def _has(self, node: str) -> bool:
         known = self._states.get(node)
@@ -176,7 +235,15 @@ def _report(view: View, nodes: Sequence[str]) -> Report:
     raise InvalidRequest("These devices are in different clusters: no model spans them.")
 
 
-def _fits(instance: Instance, request: PlacementRequest, nodes: Sequence[str]) -> bool:
+def _kind(instance: Instance) -> tuple[str, str]:
+    return instance.sharding, instance.means
+
+
+def _within(nodes: frozenset[str], instance: Instance) -> bool:
+    return nodes.issuperset(instance.nodes)
+
+
+def _fits(request: PlacementRequest, nodes: Sequence[str], instance: Instance) -> bool:
     if nodes:
         return set(instance.nodes) == set(nodes)
     return request.count is None or len(instance.nodes) == request.count

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import anyio
 
-from kowalski.errors import InvalidRequest, ModelUnavailable, ServerUnavailable
+from kowalski.errors import InvalidRequest, ServerUnavailable
 from kowalski.inference.exo.download import read_downloads
 from kowalski.inference.exo.fields import identifier, text
 from kowalski.inference.exo.node_api import MAX_LONG_BYTES, NodeLacks
@@ -57,6 +57,23 @@ class Placement:
         """
         return await self._offers.best(await self._lookout.look(), request)
 
+    async def offer_instead(self, view: View, instance: Instance) -> Offer:
+        """What would be placed instead of `instance`, without a download.
+
+        Raises:
+            InvalidRequest, ModelUnavailable, ServerUnavailable: as `Offers.instead`.
+        """
+        return await self._offers.instead(view, instance)
+
+    async def send(self, offer: Offer) -> None:
+        """Command what was offered, and do not wait.
+
+        Raises:
+            NodeRefuses: exo will not place it.
+            ServerUnavailable: the cluster cannot be asked.
+        """
+        await self._api.post(offer.url, "/instance", {"instance": offer.body})
+
     async def place(self, offer: Offer) -> None:
         """Place what was offered. The instance exists then, and is loading.
 
@@ -64,7 +81,7 @@ class Placement:
             NodeRefuses: exo will not place it.
             ServerUnavailable: the cluster cannot be asked, or nothing came of it in time.
         """
-        await self._api.post(offer.url, "/instance", {"instance": offer.body})
+        await self.send(offer)
         with anyio.move_on_after(self._limits.materialise_s):
             while True:
                 if offer.instance.id in (await self._lookout.look()).standings:
@@ -75,23 +92,6 @@ class Placement:
             f"{self._limits.materialise_s:g} s nothing came of it. It may lack the memory that "
             "another model has."
         )
-
-    async def command(
-        self, view: View, model: str, *, sharding: str, means: str, min_nodes: int
-    ) -> None:
-        """Ask the cluster to place `model` wherever it chooses, and do not wait.
-
-        Raises:
-            ModelUnavailable: the cluster knows no model of that name.
-            ServerUnavailable: it cannot be asked.
-        """
-        wish = {"sharding": sharding, "instance_meta": means, "min_nodes": min_nodes}
-        try:
-            await self._api.post(view.url, "/place_instance", {"model_id": model, **wish})
-        except NodeLacks as error:
-            raise ModelUnavailable(
-                f"The exo cluster knows no model {model!r}. Take a name that its own page lists."
-            ) from error
 
     async def ready(
         self,

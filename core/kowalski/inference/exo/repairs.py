@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import ServerUnavailable
-from kowalski.inference.exo.offers import PIPELINE
+from kowalski.errors import ModelUnavailable, ServerUnavailable
 
 if TYPE_CHECKING:
     from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.limits import ExoLimits
     from kowalski.inference.exo.lookout import Lookout
+    from kowalski.inference.exo.offers import Offer
     from kowalski.inference.exo.placement import Placement
+    from kowalski.inference.exo.view import View
 
-_TENSOR: Final = "Tensor"
 _REMEMBERED: Final = 256
 
 
@@ -44,13 +45,17 @@ class Repairs:
         self._begun.pop(model, None)
 
     async def repair(self, instance: Instance) -> bool:
-        """Take `instance` away and place its model again, on as many nodes as it had, or are left.
+        """Take `instance` away and place its model again, on as many nodes as it had, or are left,
+        and have the model on their disks.
 
         Whoever asks for one that another has repaired already gets False.
 
         Raises:
-            ModelUnavailable: the cluster does not know its model any more.
-            ServerUnavailable: the cluster cannot be asked, or there were too many repairs.
+            InvalidRequest: of several clusters, nothing tells which had it.
+            ModelUnavailable: no node that is left has its model on its disk. It is not taken away
+                then, unless another can be asked: its node may come back.
+            ServerUnavailable: there is no room, the cluster cannot be asked, or there were too
+                many repairs.
         """
         async with self._repairing:
             if instance.id in self._done:
@@ -64,19 +69,40 @@ class Repairs:
                     f"{len(self._at)} times in {self._limits.repairs_within_s / 60:.0f} minutes. "
                     "Look at exo's log on its nodes."
                 )
-            self._at.append(now)
-            view = await self._lookout.look()
+            view = _beside(await self._lookout.look(), instance)
+            offer = await self._offer(view, instance)
             await self._placement.discard(view, instance.id)
-            # Deleted, it must not be taken away and placed a second time.
+            self._begun[instance.model] = now
+            if offer is None:
+                offer = await self._placement.offer_instead(view, instance)
+            self._at.append(now)
+            # Commanded, it must not be placed a second time.
             self._done.append(instance.id)
-            self._begun[instance.model] = anyio.current_time()
-            alive = {n for report in view.reports for n in report.topology.nodes} - set(view.gone)
-            await self._placement.command(
-                view,
-                instance.model,
-                # exo splits some models in ways of its own, which cannot be asked for.
-                sharding=_TENSOR if instance.sharding == _TENSOR else PIPELINE,
-                means=instance.means,
-                min_nodes=max(1, min(len(instance.nodes), len(alive))),
-            )
+            await self._placement.send(offer)
             return True
+
+    async def _offer(self, view: View, instance: Instance) -> Offer | None:
+        """What to place instead; None where there may be room once `instance` has gone."""
+        try:
+            return await self._placement.offer_instead(view, instance)
+        except ModelUnavailable:
+            if any(standing.usable for standing in view.of_model(instance.model)):
+                # exo would go on to send it requests that the others can answer.
+                await self._placement.discard(view, instance.id)
+            raise
+        except ServerUnavailable:
+            return None
+
+
+def _beside(view: View, instance: Instance) -> View:
+    """What those see who are, or were, in the cluster of `instance`."""
+    having = [report for report in view.reports if instance.id in report.instances] or [
+        report
+        for report in view.reports
+        if not set(instance.nodes).isdisjoint(report.topology.nodes)
+    ]
+    if not having:
+        return view
+    mates = {having[0].node, *having[0].topology.nodes}
+    reports = (*having, *(report for report in view.reports if report not in having))
+    return replace(view, reports=tuple(report for report in reports if report.node in mates))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from doubles.exo.cluster import HANG_S, MODEL
+from doubles.exo import shapes
+from doubles.exo.cluster import HANG_S, MODEL, exo_cluster
 from kowalski.errors import DeadlineExceeded, ModelUnavailable, ServerUnavailable
 from kowalski.inference.exo.cluster import ExoCluster
+from kowalski.inference.exo.instance import Instance, read_instance
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, Restarted, Text
 from kowalski.model.placement import RemovalRequest
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from kowalski.inference.exo.limits import ExoLimits
 
 PROMPT = ChatRequest(messages=(ChatMessage("user", "Hello?"),), model=MODEL)
+
+
+def created(double: ExoDouble) -> list[Instance]:
+    """What was placed, as Kowalski reads it."""
+    return [instance for value in double.created if (instance := read_instance(value))]
 
 
 async def is_answered(cluster: ExoCluster) -> bool:
@@ -45,9 +52,9 @@ async def test_a_dead_instance_is_deleted_and_placed_again_before_its_failure_is
             tasks.start_soon(ask)
             await double.until_chats(1)
             await double.kill(2)
-    assert double.placed == [
-        {"model_id": MODEL, "sharding": "Tensor", "instance_meta": "MlxRing", "min_nodes": 2}
-    ]
+    (placed,) = created(double)
+    assert placed.sharding == "Tensor"
+    assert set(placed.nodes) == {node.id for node in double.nodes[:2]}
     double.mode = "whole"
     assert await is_answered(mending)
 
@@ -71,7 +78,7 @@ async def test_a_dead_instance_beside_a_good_one_is_deleted_before_anything_is_s
     for _ in range(4):
         assert await is_answered(mending)
     assert double.deleted == [broken]
-    assert len(double.placed) == 1
+    assert len(double.created) == 1
 
 
 async def test_a_prompt_whose_instance_breaks_waits_until_the_new_one_is_loaded(
@@ -128,7 +135,7 @@ async def test_many_answers_that_fail_together_repair_once(
             await double.until_chats(8)
             await double.kill(2)
     assert double.deleted == [dead]
-    assert len(double.placed) == 1
+    assert len(double.created) == 1
 
 
 async def test_an_instance_is_placed_again_on_the_nodes_that_are_left(
@@ -142,7 +149,7 @@ async def test_an_instance_is_placed_again_on_the_nodes_that_are_left(
     double.placing = False
     with pytest.raises(ModelUnavailable, match="about to load it again"):
         await is_answered(mending)
-    assert [wish["min_nodes"] for wish in double.placed] == [1]
+    assert [placed.nodes for placed in created(double)] == [(double.nodes[0].id,)]
 
 
 async def test_what_was_lost_with_the_master_is_placed_again(
@@ -153,7 +160,7 @@ async def test_what_was_lost_with_the_master_is_placed_again(
     await double.lose_master(0)
     (model,) = await mending.models()
     assert model.state == "loaded"
-    assert len(double.placed) == 1
+    assert len(double.created) == 1
 
 
 async def test_what_was_lost_with_a_node_between_calls_is_placed_again(
@@ -201,7 +208,7 @@ async def test_what_somebody_removed_is_not_placed_again(
     await mending.models()
     with pytest.raises(ModelUnavailable):
         await is_answered(mending)
-    assert double.placed == []
+    assert double.created == []
 
 
 async def test_a_node_that_is_merely_out_of_reach_costs_no_instance(
@@ -215,6 +222,52 @@ async def test_a_node_that_is_merely_out_of_reach_costs_no_instance(
         with pytest.raises(ModelUnavailable, match="studio-2 is not alive"):
             await is_answered(cluster)
     assert double.deleted == []
+
+
+async def test_of_two_clusters_the_one_that_had_it_gets_it_again(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    async with exo_cluster(2) as other:
+        broken = other.add([0, 1])
+        other.fail(broken)
+        async with ExoCluster([double.urls[0], other.urls[0]], limits=limits()) as cluster:
+            assert await is_answered(cluster)
+        assert (double.created, other.deleted) == ([], [broken])
+        assert {*created(other)[0].nodes} == {node.id for node in other.nodes}
+
+
+async def test_a_model_is_placed_again_only_where_it_is_on_the_disk(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    on_disk = [shapes.download(double.nodes[1].id, MODEL, "Completed")]
+    double.downloads = {
+        double.nodes[0].id: [shapes.download(double.nodes[0].id, MODEL, "Pending")],
+        double.nodes[1].id: on_disk,
+        double.nodes[2].id: on_disk,
+    }
+    broken = double.add([2])
+    double.fail(broken)
+    assert await is_answered(mending)
+    (placed,) = created(double)
+    assert double.nodes[0].id not in placed.nodes
+
+
+async def test_a_repair_never_downloads_and_says_why_there_is_none(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    first, second, third = (node.id for node in double.nodes)
+    double.downloads = {
+        first: [],
+        second: [shapes.download(second, MODEL, "Pending")],
+        third: [shapes.download(third, MODEL, "Completed")],
+    }
+    double.add([2])
+    await mending.models()
+    await double.kill(2)
+    await mending.view()
+    with pytest.raises(ModelUnavailable, match=r"again by itself: .* not on the disk"):
+        await is_answered(mending)
+    assert (double.created, double.placed, double.deleted) == ([], [], [])
 
 
 async def test_what_breaks_again_and_again_is_left_broken_after_a_few_times(

@@ -108,6 +108,18 @@ async def test_a_first_look_tells_what_answered_and_who_has_not_yet(
     assert "has not answered yet" in view.gone[double.nodes[2].id].reason
 
 
+async def test_a_first_look_is_not_repeated_for_a_node_that_does_not_answer_itself(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    double.hang(2)
+    double.last_heard[2] = time.time() - 60
+    hasty = limits(request_s=600.0, answer_s=0.1, poll_s=600.0)
+    async with ExoCluster(double.urls[:2], limits=hasty) as cluster:
+        with anyio.fail_after(HANG_S):
+            devices = await cluster.devices()
+    assert [device.problem is None for device in devices] == [True, True, False]
+
+
 async def test_where_nobody_is_quick_the_first_to_answer_is_waited_for(
     double: ExoDouble, limits: Callable[..., ExoLimits]
 ) -> None:
