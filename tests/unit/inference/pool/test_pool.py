@@ -17,7 +17,6 @@ from fake_model_server import (
     prompt,
 )
 from kowalski.errors import (
-    Busy,
     DeadlineExceeded,
     InvalidRequest,
     ModelUnavailable,
@@ -25,9 +24,6 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.model_server import AccessRefused, ServerFault
-from kowalski.inference.pool.batch import run_batch
-from kowalski.inference.pool.breaker import REST_S
 from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
@@ -259,91 +255,6 @@ class TestFailures:
         assert sum(len(server.asked) for server in servers) <= 50 + 10 + 50 * 0.2
 
 
-class TestAPromptThatAServerRefuses:
-    async def test_is_asked_of_another(self) -> None:
-        picky = FakeModelServer("a", otherwise=fails(RequestRefused("No such setting.")))
-        async with Pool([picky, FakeModelServer("b", slots=1)]) as pool:
-            assert (await pool.complete(prompt())).served_by == "b"
-        assert len(picky.asked) == 1
-
-    async def test_is_asked_of_one_other_alone_and_told_as_it_is(self) -> None:
-        servers = [FakeModelServer(n, otherwise=fails(RequestRefused(f"{n}: no."))) for n in "abc"]
-        async with Pool(servers) as pool:
-            with pytest.raises(RequestRefused) as raised:
-                await pool.complete(prompt())
-        assert raised.value.user_message == "a: no."
-        assert sum(len(server.asked) for server in servers) == 2
-
-    async def test_is_not_tried_again_where_it_failed_before(self) -> None:
-        bad = FakeModelServer("a", otherwise=fails())
-        picky = FakeModelServer("b", otherwise=fails(RequestRefused("No.")))
-        async with Pool([bad, picky]) as pool:
-            with pytest.raises(RequestRefused, match="No"):
-                await pool.complete(prompt())
-        assert (len(bad.asked), len(picky.asked)) == (1, 1)
-
-
-class TestAPromptAtWhichAServerFails:
-    async def test_is_asked_of_another_and_not_again_of_the_same(self) -> None:
-        failing = FakeModelServer("a", otherwise=fails(ServerFault("500")))
-        async with Pool([failing, FakeModelServer("b", slots=1)]) as pool:
-            assert (await pool.complete(prompt())).served_by == "b"
-        assert len(failing.asked) == 1
-
-    async def test_is_asked_of_one_other_alone_and_what_both_said_is_told(self) -> None:
-        servers = [FakeModelServer(n, otherwise=fails(ServerFault(f"{n}: 500."))) for n in "abc"]
-        async with Pool(servers) as pool:
-            with pytest.raises(ServerUnavailable, match=r"a: 500\. b: b: 500"):
-                await pool.complete(prompt())
-        assert sum(len(server.asked) for server in servers) == 2
-
-    async def test_is_told_at_once_where_there_is_no_other(self) -> None:
-        failing = FakeModelServer("a", otherwise=fails(ServerFault("It failed (500).")))
-        async with Pool([failing]) as pool:
-            begun = anyio.current_time()
-            with pytest.raises(ServerUnavailable, match="It failed"):
-                await pool.complete(prompt())
-            assert anyio.current_time() == begun
-        assert len(failing.asked) == 1
-
-
-class TestAServerThatLetsNobodyIn:
-    async def test_is_left_alone_and_says_why(self) -> None:
-        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
-        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
-            for _ in range(5):
-                assert (await pool.complete(prompt())).served_by == "b"
-            assert pool.problems() == {"a": "It wants an API key."}
-        assert len(locked.asked) == 1
-
-    async def test_is_told_at_once_where_there_is_no_other_however_patient_the_caller(self) -> None:
-        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
-        async with Pool([locked]) as pool:
-            begun = anyio.current_time()
-            async with run_batch(pool, [prompt()] * 20) as batch:
-                failures = [outcome.failure async for outcome in batch]
-            assert anyio.current_time() == begun
-        assert all(failure and "wants an API key" in failure.message for failure in failures)
-        assert len(locked.asked) <= locked.slots
-
-    async def test_serves_again_once_a_prompt_was_let_in(self) -> None:
-        locked = FakeModelServer("a", script=[fails(AccessRefused("It wants an API key."))])
-        async with Pool([locked]) as pool:
-            with pytest.raises(RequestRefused):
-                await pool.complete(prompt())
-            with pytest.raises(NoServerAvailable, match="a: It wants an API key"):
-                await pool.complete(prompt())
-            await anyio.sleep(REST_S)
-            assert (await pool.complete(prompt())).served_by == "a"
-            assert pool.problems() == {}
-
-    async def test_is_found_out_by_its_probe_as_well(self) -> None:
-        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
-        async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
-            assert (await pool.complete(prompt("word " * 3000))).served_by == "b"
-        assert len(locked.asked) == 1
-
-
 class TestAFailingServer:
     async def test_is_left_alone_and_said_to_be_once_it_failed_five_times(self) -> None:
         server = FakeModelServer("a", otherwise=fails())
@@ -445,94 +356,3 @@ class TestTime:
         async with Pool([FakeModelServer("a")]) as pool:
             with pytest.raises(InvalidRequest, match="timeout_s"):
                 await pool.complete(prompt(timeout_s=0))
-
-
-class TestSlots:
-    async def test_no_server_is_given_more_calls_than_it_takes(self) -> None:
-        server = FakeModelServer("a", slots=3, otherwise=answers("x", after_s=1))
-        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
-            for _ in range(12):
-                tasks.start_soon(events_of, pool)
-        assert server.most_active == 3
-        assert len(server.asked) == 12
-
-    async def test_calls_spread_over_servers_that_are_alike(self) -> None:
-        servers = [FakeModelServer(n, otherwise=answers("x", after_s=1)) for n in "abcd"]
-        async with Pool(servers) as pool, anyio.create_task_group() as tasks:
-            for _ in range(16):
-                tasks.start_soon(events_of, pool)
-        assert [server.most_active for server in servers] == [4, 4, 4, 4]
-
-    async def test_the_faster_server_is_preferred_while_it_has_few_calls(self) -> None:
-        slow = FakeModelServer("slow", otherwise=answers("x", after_s=2))
-        fast = FakeModelServer("fast", otherwise=answers("x", after_s=0.1))
-        async with Pool([slow, fast]) as pool:
-            served = [(await pool.complete(prompt())).served_by for _ in range(10)]
-            best, other = pool.explain()
-        assert served.count("fast") >= 8
-        assert (best.server, other.server) == ("fast", "slow")
-        assert best.score == pytest.approx(1 / (1 + best.expected_ms / 10))
-
-    async def test_a_server_that_kept_somebody_waiting_in_vain_is_not_the_first_choice(
-        self,
-    ) -> None:
-        hanging = FakeModelServer("a", otherwise=hangs())
-        async with Pool([hanging, FakeModelServer("b")]) as pool:
-            with anyio.move_on_after(5):
-                await pool.complete(prompt())
-            for _ in range(3):
-                assert (await pool.complete(prompt())).served_by == "b"
-        assert len(hanging.asked) == 1
-
-    async def test_principals_take_turns(self) -> None:
-        server = FakeModelServer("a", slots=1, otherwise=answers(after_s=1))
-        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
-
-            async def ask(principal: str) -> None:
-                await pool.complete(prompt(principal), principal=principal)
-
-            for _ in range(5):
-                tasks.start_soon(ask, "hog")
-            await anyio.sleep(0.5)
-            tasks.start_soon(ask, "guest")
-        order = [request.messages[0].content for request in server.asked]
-        assert order.index("guest") <= 2
-
-    async def test_a_full_line_refuses_as_busy(self) -> None:
-        server = FakeModelServer("a", slots=1, otherwise=hangs())
-        async with Pool([server], queue=1) as pool, anyio.create_task_group() as tasks:
-            tasks.start_soon(events_of, pool)
-            await anyio.sleep(1)
-            tasks.start_soon(events_of, pool)
-            await anyio.sleep(1)
-            with pytest.raises(Busy, match="1 prompts are waiting"):
-                await pool.complete(prompt())
-            tasks.cancel_scope.cancel()
-
-    async def test_a_caller_that_leaves_early_cancels_the_attempt(self) -> None:
-        server = FakeModelServer("a", otherwise=hangs("x"))
-        async with Pool([server]) as pool:
-            async with pool.chat(prompt()) as events:
-                assert await anext(events) == Text(text="x")
-                assert (server.active, pool.busy) == (1, 1)
-            assert (server.active, pool.busy) == (0, 0)
-
-    async def test_an_error_of_the_reader_passes_as_it_is(self) -> None:
-        async with Pool([FakeModelServer("a", otherwise=hangs("x"))]) as pool:
-
-            async def read() -> None:
-                async with pool.chat(prompt()) as events:
-                    await anext(events)
-                    raise ZeroDivisionError
-
-            with pytest.raises(ZeroDivisionError):
-                await read()
-            assert pool.busy == 0
-
-    async def test_a_reader_may_set_limits_of_time_around_single_events(self) -> None:
-        bad = FakeModelServer("a", script=[fails(None, "half")])
-        async with Pool([bad, FakeModelServer("b")]) as pool, pool.chat(prompt()) as events:
-            for _ in range(3):
-                with anyio.fail_after(5):
-                    event = await anext(events)
-        assert isinstance(event, Text)
