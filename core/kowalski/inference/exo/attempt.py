@@ -130,6 +130,8 @@ class Attempt:
             await self._answer.aclose()
         command = identifier(self._completion.completion_id)
         over = self._whole or self._completion.ended
+        # Before the first piece nobody knows its id: of the cluster's tasks only the prompts, which
+        # are never read, would tell it from another's.
         if command and not over and self._completion.finish_reason is None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(self._limits.cancel_s):
                 await self._cancel(command)

@@ -49,6 +49,7 @@ class Identities:
         self._tasks = tasks
         self._words: dict[str, _Word] = {}
         self._questions: dict[str, anyio.CancelScope] = {}
+        self._begun: dict[str, float] = {}
         self._answered = anyio.Event()
         self._few = anyio.CapacityLimiter(_MOST_AT_ONCE)
         self._fewer = anyio.CapacityLimiter(_MOST_SILENT_AT_ONCE)
@@ -61,11 +62,15 @@ class Identities:
         wrong before `since`, it is asked again at once. Only what is not known to be silent is
         waited for, for `answer_s`, unless its node is met elsewhere; if there is nobody, all are.
         """
-        awaited = [url for url in urls if not self.in_doubt(url)]
-        for url in [*awaited, *(url for url in urls if self.in_doubt(url))]:
+        sound = [url for url in urls if not self.in_doubt(url)]
+        for url in [*sound, *(url for url in urls if self.in_doubt(url))]:
             if url not in self._questions and self._due(url, since):
                 self._questions[url] = anyio.CancelScope()
+                self._begun[url] = anyio.current_time()
                 self._tasks.start_soon(self._ask, url, self._questions[url])
+        # What an earlier look has waited for is not waited for again.
+        oldest = anyio.current_time() - self._limits.answer_s
+        awaited = [url for url in sound if self._begun.get(url, 0.0) >= oldest]
         try:
             with anyio.move_on_after(self._limits.answer_s):
                 while self._matters(awaited, urls):
@@ -102,6 +107,7 @@ class Identities:
         """Remember nothing about any URL but those to keep."""
         kept = keep or {}
         self._words = {url: word for url, word in self._words.items() if url in kept}
+        self._begun = {url: at for url, at in self._begun.items() if url in kept}
 
     def _nodes(self, urls: Mapping[str, str]) -> dict[str, str]:
         known = [(url, word) for url in urls if (word := self._words.get(url)) and word.node]
