@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ from assistants.http_server import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+AT_ONCE = 16
+MOST_GUESSES = 200
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +180,10 @@ def test_nothing_that_strangers_send_reaches_the_log(home: dict[str, str], folde
 def test_who_guesses_is_slowed_down_and_who_knows_is_not(
     strict: HttpServer, home: dict[str, str]
 ) -> None:
-    guesses = [post(strict.url, bearer("x" * 43)) for _ in range(40)]
+    guesses = [post(strict.url, bearer("x" * 43))]
+    while guesses[-1].status_code == 401 and len(guesses) < MOST_GUESSES:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            guesses += pool.map(lambda _: post(strict.url, bearer("x" * 43)), range(AT_ONCE))
 
     assert guesses[0].status_code == 401
     assert guesses[-1].status_code == 429
@@ -186,8 +194,12 @@ def test_who_guesses_is_slowed_down_and_who_knows_is_not(
 def test_who_calls_too_often_is_told_when_to_come_back(
     strict: HttpServer, home: dict[str, str]
 ) -> None:
-    answers = [post(strict.url, bearer(token_of(home))) for _ in range(11)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(
+            pool.map(lambda _: post(strict.url, bearer(token_of(home))), range(2 * AT_ONCE))
+        )
 
+    answers.sort(key=lambda answer: answer.status_code)
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["Retry-After"]) >= 1
 

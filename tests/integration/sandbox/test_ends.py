@@ -107,7 +107,7 @@ async def test_what_a_spared_group_started_lives_through_a_sweep(any_mechanism: 
     start = "import os; os.fork() or os.execv('/bin/sleep', ['sleep', '{}'])\n"
     async with box(any_mechanism, spec_for(any_mechanism)) as inside:
         python = inside.sandbox.spec.python
-        code = start.format(MARK) + "print('up', flush=True); input()"
+        code = start.format(MARK) + "print('up', flush=True); import signal; signal.pause()"
         group = await inside.start(python, "-I", "-c", code)
         assert await read_line(group.stdout_fd) == "up"
         while not marked():
