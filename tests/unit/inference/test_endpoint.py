@@ -80,6 +80,9 @@ def test_what_a_server_says_is_quoted_on_one_line_without_the_key() -> None:
         ("user:s3cret@host:8000", "host:8000"),
         ("http://host:8000/v1", "http://host:8000/v1"),
         ("http://host/@path", "http://host/@path"),
+        ("http://user:s3/cret@host/v1", "http://host/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://host?key=s3cret", "http://host"),
     ],
 )
 def test_nothing_secret_of_a_url_is_shown(url: str, shown: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _QUOTED_CHARACTERS: Final = 300
 _VERSION: Final = "/v1"
+_SHOWN_CHARACTERS: Final = 200
+# A host, with a port of digits if with any.
+_HOST: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d*)?(?:[?#].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Endpoint:
             usable = False
         if not usable:
             raise InvalidSettings(
-                f"{_before_user(url)!r} is no URL of a server. Write one like "
+                f"{public_url(url)[:_SHOWN_CHARACTERS]!r} is no URL of a server. Write one like "
                 "http://192.168.1.20:8080/v1."
             )
         if "@" in parts.netloc or parts.query or parts.fragment:
@@ -101,10 +105,9 @@ def public_url(url: str) -> str:
     """`url` as anybody may see it: without a user, a password, a query or a fragment."""
     scheme, slashes, rest = url.rpartition("://")
     authority, slash, path = rest.partition("/")
-    bare = f"{authority.rpartition('@')[2]}{slash}{path}"
+    if _HOST.fullmatch(authority.rpartition("@")[2]):
+        bare = f"{authority.rpartition('@')[2]}{slash}{path}"
+    else:
+        # What stands before the slash is no host: it may be half of a password.
+        bare = rest.rpartition("@")[2]
     return f"{scheme}{slashes}{bare}".partition("?")[0].partition("#")[0]
-
-
-def _before_user(url: str) -> str:
-    """`url` without what might be a password in it."""
-    return url.rpartition("@")[2][:200]
