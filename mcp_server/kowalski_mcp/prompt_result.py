@@ -12,7 +12,7 @@ from kowalski_mcp.fitting import cost, cut, fair_shares, head_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kowalski.model.chat import ChatFailure, ChatResult, PromptOutcome, Usage
+    from kowalski.model.chat import ChatFailure, ChatResult, PromptOutcome
 
 LONGEST_TEXT: Final = 20_000
 """Characters of an answer beyond which it cannot be shown whole."""
@@ -105,7 +105,7 @@ def _answered(index: int, result: ChatResult) -> PromptResult:
         text=_sayable(result.text[:LONGEST_TEXT]),
         total_chars=_total(result.text),
         finish_reason=result.finish_reason,
-        usage=None if result.usage is None else _tokens(result.usage),
+        usage=None if result.usage is None else result.usage.counts(),
         latency_ms=round(result.latency_ms, 1),
         served_by=_name(result.served_by),
         restarted=result.restarted or None,
@@ -125,10 +125,6 @@ def _failed(index: int, failure: ChatFailure | None) -> PromptResult:
             code=_name(failure.code), message=cut(_sayable(failure.message), _MESSAGE_BYTES)
         ),
     )
-
-
-def _tokens(usage: Usage) -> dict[str, int]:
-    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
 
 
 def _total(text: str) -> int | None:

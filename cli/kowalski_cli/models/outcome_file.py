@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from kowalski.model.chat import PromptOutcome, Usage
+    from kowalski.model.chat import PromptOutcome
 
 
 class OutcomeFile:
@@ -104,19 +104,10 @@ def _told(outcome: PromptOutcome) -> dict[str, Any]:
         "index": outcome.index,
         "text": result.text if result else None,
         "finish_reason": result.finish_reason if result else None,
-        "usage": _tokens(result.usage) if result else None,
+        "usage": result.usage.counts() if result and result.usage else None,
         "latency_ms": result.latency_ms if result else None,
         "served_by": result.served_by if result else served_by,
         "restarted": result.restarted if result else 0,
         "input_truncated": result.input_truncated if result else False,
         "error": error,
-    }
-
-
-def _tokens(usage: Usage | None) -> dict[str, int] | None:
-    if usage is None:
-        return None
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
     }

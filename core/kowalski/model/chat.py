@@ -77,6 +77,13 @@ class Usage:
     completion_tokens: int
     type: Literal["usage"] = "usage"
 
+    def counts(self) -> dict[str, int]:
+        """The numbers alone, as an answer's `usage` has them."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted:
