@@ -101,11 +101,12 @@ async def _look(networks: tuple[IPv4Network, ...], *, quiet: bool) -> tuple[Foun
 def _known_urls(servers: Sequence[ServerInfo]) -> dict[str, str]:
     """By URL the name of each server; one on this host is known by all of its addresses."""
     known = {}
+    here = [str(address.ip) for address in own_addresses()]
     for server in servers:
         for url in server.urls:
             known[url] = server.name
-            for here in own_addresses() if "//127.0.0.1:" in url else ():
-                known[url.replace("127.0.0.1", str(here.ip))] = server.name
+            if "//127.0.0.1:" in url:
+                known |= {url.replace("127.0.0.1", address): server.name for address in here}
     return known
 
 
