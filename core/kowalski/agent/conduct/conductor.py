@@ -288,13 +288,12 @@ class Conductor:
         request = self.request
         with anyio.CancelScope(shield=True):
             await warden.inspect()
-            if self.request.background:
-                # What others began beside it is not its own.
-                pass
-            elif keep and warden.verdict is not None and not workbench.closed:
-                await workbench.sweep()
-            elif keep and outcome.exit_status is not None and not workbench.kernels:
-                await workbench.close()
+            # What others began beside a run in the background is not its own.
+            if keep and not request.background:
+                if warden.verdict is not None and not workbench.closed:
+                    await workbench.sweep()
+                elif outcome.exit_status is not None and not workbench.kernels:
+                    await workbench.close()
         ending = explained(
             end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
         )
