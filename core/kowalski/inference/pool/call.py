@@ -18,7 +18,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.model_server import AccessRefused
-from kowalski.inference.pool.context_window import estimated_tokens, least_tokens
+from kowalski.inference.pool.context_window import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
 from kowalski.inference.pool.waiting_line import Seat, Turn
@@ -72,7 +72,7 @@ class Call:
         self._principal = principal
         self._patience_s = patience_s
         self._scope = anyio.CancelScope()
-        self._least = least_tokens(request)
+        self._size = PromptSize.of(request)
         self._tries = Tries()
         self._shown = False
 
@@ -163,7 +163,10 @@ class Call:
         over = self._tries.over
 
         def accepts(member: Member) -> bool:
-            if not self._shared.windows.fits(member, model, self._least) or member.name in over:
+            if (
+                not self._shared.windows.fits(member, model, self._size.least)
+                or member.name in over
+            ):
                 return False
             return member.served(model) is not None or member.loads(model)
 
@@ -184,7 +187,7 @@ class Call:
         try:
             if self._shared.probing:
                 await self._shared.windows.probe(member, model, estimated_tokens(request))
-                if not self._shared.windows.fits(member, model, self._least):
+                if not self._shared.windows.fits(member, model, self._size.least):
                     # Now that this is known, the line offers other servers, or none.
                     return ContextTooLarge(f"It does not read as much for {model}.")
             await self._stream(seat, request, sink)
@@ -224,7 +227,9 @@ class Call:
                         await self._announce_restart(seat.member.name, sink)
                     if isinstance(event, Usage):
                         windows = self._shared.windows
-                        self.input_truncated = windows.read_less(seat.member, request, event)
+                        self.input_truncated = windows.read_less(
+                            seat.member, request.model or "", self._size, event
+                        )
                     if isinstance(event, Done):
                         whole = True
                         event = replace(
@@ -285,12 +290,13 @@ class Call:
         having = [m for m in self._shared.roster.members.values() if m.served(model)]
         if not having:
             return self._shared.roster.unavailable(model, str(self._tries))
-        if not any(windows.fits(member, model, self._least) for member in having):
+        if not any(windows.fits(member, model, self._size.least) for member in having):
             widest = max(having, key=lambda member: windows.known(member, model) or 0)
             known = windows.known(widest, model)
             return ContextTooLarge(
-                f"The prompt has at least {self._least:,} tokens, and {model} reads {known:,} at "
-                f"most (on {widest.name}). Shorten it, fold it, or name a model that reads more.",
+                f"The prompt has at least {self._size.least:,} tokens, and {model} reads {known:,} "
+                f"at most (on {widest.name}). Shorten it, fold it, or name a model that reads "
+                "more.",
                 known,
             )
         if (told := self._tries.told) is not None:

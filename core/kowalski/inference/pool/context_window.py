@@ -3,8 +3,8 @@
 The law of lower bounds: no tokenizer in use joins two words into one token, or more than eight
 characters of Chinese, Japanese or Korean; nor do the tokens of a long text have more than twelve
 characters each, wherever runs of one letter, of blanks and of punctuation count as one. So
-`least_tokens` is never more than the true count, a prompt is refused before it is sent only if even
-that count is over what is known, and nothing that fits is ever refused. For the first count,
+`PromptSize.least` is never more than the true count, a prompt is refused before it is sent only if
+even that count is over what is known, and nothing that fits is ever refused. For the first count,
 whitespace and what begins with punctuation are nothing: any amount of it may be one token.
 
 Texts of which tokens have more than eight such characters are no writer's, so a server that counts
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -25,6 +26,7 @@ from kowalski.model.chat import ChatMessage, ChatRequest, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from kowalski.inference.pool.member import Member
 
@@ -51,16 +53,26 @@ _SMALLEST_CONTEXT: Final = 256
 _ENDLESS: Final = 1 << 40
 
 
-def least_tokens(request: ChatRequest) -> int:
-    """A number of tokens that the prompt certainly has."""
-    words = sum(_least(message.content) for message in request.messages)
-    return max(words, _characters(request) // _MOST_CHARACTERS_PER_TOKEN)
+@dataclass(frozen=True, slots=True)
+class PromptSize:
+    """How long a prompt is, as far as its text tells. Looking at a long one takes its time.
 
+    Attributes:
+        least: a number of tokens that it certainly has.
+        credible: the fewest that a server may count and be believed to have read all of it.
+    """
 
-def credible_tokens(request: ChatRequest) -> int:
-    """The fewest tokens that a server may count and be believed to have read the whole prompt."""
-    least = int(least_tokens(request) * _FAR_BELOW)
-    return max(least, _characters(request) // _MANY_CHARACTERS_PER_TOKEN)
+    least: int
+    credible: int
+
+    @classmethod
+    def of(cls, request: ChatRequest) -> Self:
+        """The size of a request's messages together."""
+        words = sum(_least(message.content) for message in request.messages)
+        characters = _characters(request)
+        least = max(words, characters // _MOST_CHARACTERS_PER_TOKEN)
+        many = characters // _MANY_CHARACTERS_PER_TOKEN
+        return cls(least, max(int(least * _FAR_BELOW), many))
 
 
 def estimated_tokens(request: ChatRequest) -> int:
@@ -108,13 +120,13 @@ class ContextWindows:
         if error.limit_tokens is not None:
             self.learnt[place] = error.limit_tokens
 
-    def read_less(self, member: Member, request: ChatRequest, usage: Usage) -> bool:
-        """Whether the server seems to have read less of `request` than it was given."""
-        model, read = request.model or "", usage.prompt_tokens
+    def read_less(self, member: Member, model: str, size: PromptSize, usage: Usage) -> bool:
+        """Whether the server seems to have read less of a prompt of this size than it was given."""
+        read = usage.prompt_tokens
         limit = self.known(member, model)
         if limit is not None and max(_SMALLEST_CONTEXT, limit - _SPARE) <= read <= limit:
             return True
-        if _SMALLEST_CONTEXT <= read < credible_tokens(request):
+        if _SMALLEST_CONTEXT <= read < size.credible:
             return True
         place = member.name, model
         self._read_whole[place] = max(self._read_whole[place], usage.prompt_tokens)

@@ -15,8 +15,8 @@ from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.pool.context_window import (
     MATTERS_FROM,
     ContextWindows,
+    PromptSize,
     estimated_tokens,
-    least_tokens,
 )
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import Done, ServedModel, Text, Usage
@@ -54,11 +54,11 @@ def telling(tokens: int | None) -> list[ServedModel]:
 
 @given(pieces)
 def test_the_lower_bound_is_never_above_what_the_thriftiest_tokenizer_counts(text: str) -> None:
-    assert least_tokens(prompt(text)) <= generous_tokens(text)
+    assert PromptSize.of(prompt(text)).least <= generous_tokens(text)
 
 
 def test_whitespace_and_rules_count_for_nothing() -> None:
-    assert least_tokens(prompt(" \n\t" * 1000 + "-" * 5000 + " === " * 500)) == 0
+    assert PromptSize.of(prompt(" \n\t" * 1000 + "-" * 5000 + " === " * 500)).least == 0
 
 
 def test_the_estimate_is_a_third_of_ascii_and_two_thirds_of_the_rest() -> None:
