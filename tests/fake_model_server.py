@@ -78,6 +78,7 @@ class FakeModelServer:
     ) -> None:
         self.name = name
         self.slots = slots
+        self.same_as: str | None = None
         self.served: Sequence[ServedModel] = (
             (ServedModel(name="m", state="loaded"),) if models is None else tuple(models)
         )

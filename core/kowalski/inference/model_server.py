@@ -25,6 +25,7 @@ class ModelServer(Protocol):
     """One exo cluster or one OpenAI-compatible server. Two real ones: `ExoCluster`, `OpenAIServer`.
 
     `name` is for people and unique in the pool; `slots` is how many calls it takes at once.
+    `same_as` is the name of the server that this one is too, and that is asked in its place.
     """
 
     @property
@@ -32,6 +33,9 @@ class ModelServer(Protocol):
 
     @property
     def slots(self) -> int: ...
+
+    @property
+    def same_as(self) -> str | None: ...
 
     async def models(self) -> Sequence[ServedModel]:
         """What it has, now.

@@ -29,6 +29,7 @@ from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_e
 from kowalski.engine import Engine
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, NoServerAvailable
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
+from kowalski.model.placement import RemovalRequest
 from kowalski.model.server import ServerEntry
 from kowalski.settings.model import InferenceSettings
 
@@ -225,6 +226,25 @@ async def test_an_exo_cluster_answers_like_any_other_server(engine: Engine) -> N
     assert (result.text, result.served_by) == ("Hello wörld", "home")
     (model,) = [model for model in listed.models if model.state == "loaded"]
     assert (model.name, len(model.instances)) == (MODEL, 1)
+
+
+async def test_one_exo_cluster_added_twice_is_one(engine: Engine) -> None:
+    async with exo_cluster(2) as double:
+        double.add([0, 1])
+        for name, url in zip(("home", "rack"), double.urls, strict=True):
+            await engine.add_server(ServerEntry(name=name, kind="exo", urls=(url,)))
+        result = await engine.complete(ask(model=None))
+        listed = {server.name: server for server in await engine.servers()}
+        nodes = [device.server for device in await engine.devices() if device.server]
+        removal = await engine.remove(RemovalRequest(name=MODEL, server="rack"))
+        await engine.remove_server("home")
+        (left,) = await engine.servers()
+    assert result.served_by == removal.server == "home"
+    assert nodes == ["home", "home"]
+    assert [listed[name].slots for name in ("home", "rack")] == [8, 0]
+    assert listed["home"].problem is left.problem is None
+    assert (listed["rack"].models, left.slots) == ((), 8)
+    assert "the same cluster as home" in (listed["rack"].problem or "")
 
 
 @pytest.fixture

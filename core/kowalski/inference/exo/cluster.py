@@ -16,6 +16,7 @@ from kowalski.inference.exo.catalogue import downloaded_models
 from kowalski.inference.exo.gateways import Gateways
 from kowalski.inference.exo.identity import Identities
 from kowalski.inference.exo.inventory import devices, served_models
+from kowalski.inference.exo.kinship import Kinship
 from kowalski.inference.exo.limits import ExoLimits
 from kowalski.inference.exo.lookout import Lookout
 from kowalski.inference.exo.mending import Mending
@@ -57,10 +58,12 @@ class ExoCluster:
         name: str = "exo",
         mends: bool = True,
         limits: ExoLimits | None = None,
+        kinship: Kinship | None = None,
     ) -> None:
         """`seeds` are URLs of any of its nodes, two or more so that it stays in sight if one goes.
 
         `mends`: place instances again that are broken, or were lost with a node or the master.
+        `kinship` tells whether another that shares it is the same cluster.
 
         Raises:
             InvalidSettings: there is no seed, or one is no URL.
@@ -71,6 +74,7 @@ class ExoCluster:
         self._name = name
         self._mends = mends
         self._limits = limits or ExoLimits()
+        self._kinship = kinship or Kinship()
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
@@ -89,12 +93,21 @@ class ExoCluster:
         self._api = NodeApi(self._client, within_s=limits.request_s)
         self._tasks = anyio.create_task_group()
         identities = Identities(self._api, limits, self._tasks)
-        self._lookout = Lookout(self._api, identities, self._seeds, limits)
+        self._lookout = Lookout(
+            self._api,
+            identities,
+            self._seeds,
+            limits,
+            lambda home: self._kinship.strangers(self._lookout, home),
+        )
         self.placement = Placement(self._api, self._lookout, limits)
         self.repairs = Repairs(self._lookout, self.placement, limits)
-        self._mending = Mending(self._lookout, self.repairs, limits, lambda: self._mends)
+        self._mending = Mending(
+            self._lookout, self.repairs, limits, lambda: self._mends and self.same_as is None
+        )
         self._gateways = Gateways(self._name, self._lookout, self.repairs, self._mending, limits)
         await self._tasks.__aenter__()
+        self._kinship.join(self._lookout, self._name)
         return self
 
     async def __aexit__(
@@ -103,6 +116,7 @@ class ExoCluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._kinship.leave(self._lookout)
         self._tasks.cancel_scope.cancel()
         try:
             # The error of the block is no task's: it must not become one of a group.
@@ -123,6 +137,11 @@ class ExoCluster:
         view = self._lookout.last
         usable = 0 if view is None else sum(s.usable for s in view.standings.values())
         return self._limits.slots_per_instance * max(1, usable)
+
+    @property
+    def same_as(self) -> str | None:
+        """As `ModelServer.same_as`."""
+        return self._kinship.same_as(self._lookout)
 
     async def models(self) -> Sequence[ServedModel]:
         """As `ModelServer.models`: those with an instance, and those that are downloaded.

@@ -99,6 +99,11 @@ class OpenAIServer:
         """As `ModelServer.slots`: the server's own number once `models` has learnt it."""
         return self._slots
 
+    @property
+    def same_as(self) -> str | None:
+        """As `ModelServer.same_as`: nothing tells two such servers from one."""
+        return None
+
     async def models(self) -> Sequence[ServedModel]:
         """As `ModelServer.models`. The kind of server is found out once.
 

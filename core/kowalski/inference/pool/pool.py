@@ -121,9 +121,13 @@ class Pool:
         return self._roster.interest()
 
     async def models(self) -> dict[str, tuple[ServedModel, ...]]:
-        """What each server has, asked now; of one that does not answer, what it last had."""
+        """What each server has, asked now; of one that does not answer, what it last had; of one
+        in whose place another is asked, nothing."""
         await self._roster.refresh()
-        return {member.name: member.models for member in self._roster.members.values()}
+        return {
+            member.name: member.models if member.slots else ()
+            for member in self._roster.members.values()
+        }
 
     def problems(self) -> dict[str, str]:
         """Why servers cannot or should not be asked now, by name; those that are well lack."""
