@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -28,7 +29,7 @@ from kowalski.agent.home.places import Places
 from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_environment
 from kowalski.engine import Engine
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, NoServerAvailable
-from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
+from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, ToolCall, Usage
 from kowalski.model.placement import RemovalRequest
 from kowalski.model.server import ServerEntry
 from kowalski.settings.model import InferenceSettings
@@ -226,6 +227,41 @@ async def test_an_exo_cluster_answers_like_any_other_server(engine: Engine) -> N
     assert (result.text, result.served_by) == ("Hello wörld", "home")
     (model,) = [model for model in listed.models if model.state == "loaded"]
     assert (model.name, len(model.instances)) == (MODEL, 1)
+
+
+def called(**fields: object) -> bytes:
+    return delta(tool_calls=[{"index": 0, **fields}])
+
+
+async def test_a_model_calls_a_tool_and_is_told_what_it_answered(engine: Engine) -> None:
+    weather = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    calling = stream(
+        called(id="c1", type="function", function={"name": "weather", "arguments": ""}),
+        called(function={"arguments": '{"city": '}),
+        called(function={"arguments": '"Oslo"}'}),
+        finish("tool_calls"),
+        DONE,
+    )
+    async with completion_server({MODELS: LISTED, CHAT: [calling, GREETING]}) as server:
+        await add(engine, server)
+        asked = replace(ask(), tools=(weather,), tool_choice="required")
+        async with engine.infer(asked) as chat:
+            events = [event async for event in chat.events()]
+        call = ToolCall(id="c1", name="weather", arguments='{"city": "Oslo"}')
+        assert events == [call, Done(finish_reason="tool_calls", served_by="one")]
+        said = (
+            *asked.messages,
+            ChatMessage("assistant", "", tool_calls=(call,)),
+            ChatMessage("tool", "Rain.", tool_call_id="c1"),
+        )
+        async with engine.infer_batch([replace(asked, messages=said)]) as batch:
+            (outcome,) = [outcome async for outcome in batch.outcomes()]
+    assert outcome.result is not None
+    assert outcome.result.text == "good day"
+    first, second = (heard.json() for heard in server.heard if heard.body)
+    assert first["tools"] == second["tools"] == [weather]
+    assert second["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"city": "Oslo"}'
+    assert second["messages"][2]["tool_call_id"] == "c1"
 
 
 async def test_one_exo_cluster_added_twice_is_one(engine: Engine) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import InvalidRequest, KowalskiError
+from kowalski.errors import KowalskiError
 from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
+from kowalski.inference.pool.request_check import check_request
 from kowalski.inference.pool.retry_budget import RetryBudget
 from kowalski.inference.pool.roster import Roster
 from kowalski.inference.pool.waiting_line import WaitingLine
@@ -144,10 +145,10 @@ class Pool:
         Raises, from the iteration:
             DeadlineExceeded, ServerUnavailable, NoServerAvailable, ModelUnavailable,
             ContextTooLarge, RequestRefused, Busy: as `Call.run` says.
-            InvalidRequest: the time given is none, or the schema cannot be used. That what streams
-                satisfies the schema is not checked.
+            InvalidRequest: the time given, the tools or the schema cannot be used. That what
+                streams satisfies the schema is not checked.
         """
-        _check(request)
+        check_request(request)
         call = Call(self._shared, request, principal=principal)
         return ChatStream(call, request.json_schema)
 
@@ -158,7 +159,7 @@ class Pool:
             AnswerInvalid: no answer satisfied the schema.
             KowalskiError: as `chat`.
         """
-        _check(request)
+        check_request(request)
         return await WholeAnswer(self._shared, principal=principal).run(request)
 
     async def outcome(
@@ -171,7 +172,7 @@ class Pool:
         """
         answer = WholeAnswer(self._shared, principal=principal, patience_s=patience_s)
         try:
-            _check(request)
+            check_request(request)
             return PromptOutcome(index=index, result=await answer.run(request))
         except KowalskiError as error:
             return PromptOutcome(index=index, failure=answer.failure(error))
@@ -216,10 +217,3 @@ class Pool:
 
 def _ordered(scores: Iterable[InferenceScore]) -> tuple[InferenceScore, ...]:
     return tuple(sorted(scores, key=lambda s: (s.eligible, s.score), reverse=True))
-
-
-def _check(request: ChatRequest) -> None:
-    if not 0 < request.timeout_s < float("inf"):
-        raise InvalidRequest(f"timeout_s must be a positive number, not {request.timeout_s!r}.")
-    if not request.messages:
-        raise InvalidRequest("A prompt needs at least one message.")
