@@ -28,7 +28,13 @@ from doubles.exo.cluster import MODEL, exo_cluster
 from kowalski.agent.home.places import Places
 from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_environment
 from kowalski.engine import Engine
-from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, NoServerAvailable
+from kowalski.errors import (
+    ContextTooLarge,
+    InvalidRequest,
+    InvalidSettings,
+    KowalskiError,
+    NoServerAvailable,
+)
 from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, ToolCall, Usage
 from kowalski.model.placement import RemovalRequest
 from kowalski.model.server import ServerEntry
@@ -422,3 +428,48 @@ async def test_a_wrong_file_of_servers_is_told_with_its_place(
     with pytest.raises(InvalidSettings, match=f"servers.toml.*{what}"):
         async with Servers(places, InferenceSettings(discover=False), {}):
             pass
+
+
+async def counting(wire: Wire) -> None:
+    """Think without saying so, and read 5,000 words at most."""
+    asked = wire.heard.json()
+    words = min(5000, len(asked["messages"][-1]["content"].split()))
+    reply = [delta(content="so</think>yes"), finish(), usage(words, 1), DONE]
+    await stream(*reply)(wire)
+
+
+async def test_what_was_found_out_of_a_model_outlives_the_agent_and_not_its_server(
+    places: Places,
+) -> None:
+    settings = InferenceSettings(discover=False)
+    async with completion_server(serving(counting)) as server:
+        entry = ServerEntry(name="one", kind="openai", urls=(server.url,))
+        async with Servers(places, settings, {}) as servers:
+            await servers.add(entry)
+            with pytest.raises(ContextTooLarge):
+                await servers.pool.complete(ask("word " * 7000))
+        assert places.model_notes_file.stat().st_mode & 0o777 == 0o600
+        heard = len(server.heard)
+        async with Servers(places, settings, {}) as servers:
+            with pytest.raises(ContextTooLarge, match="reads 5,000 at most"):
+                await servers.pool.complete(ask("word " * 7000))
+            assert [one for one in server.heard[heard:] if one.body] == []
+            result = await servers.pool.complete(ask())
+            assert (result.reasoning, result.text) == ("so", "yes")
+            await servers.remove("one")
+        async with Servers(places, settings, {}) as servers:
+            await servers.add(entry)
+            assert (await servers.pool.explain_for("small"))[0].reads_tokens is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"http://h": {"small": {"reads": "many"}}}'])
+async def test_notes_about_models_that_cannot_be_read_keep_nobody_from_asking(
+    places: Places, content: str
+) -> None:
+    places.model_notes_file.write_text(content)
+    async with (
+        completion_server(serving(GREETING)) as server,
+        Servers(places, InferenceSettings(discover=False), {}) as servers,
+    ):
+        await servers.add(ServerEntry(name="one", kind="openai", urls=(server.url,)))
+        assert (await servers.pool.complete(ask())).text == "good day"

@@ -14,6 +14,7 @@ from kowalski.agent.background import Background
 from kowalski.agent.home.servers_file import ServersFile, check_entry
 from kowalski.agent.models.cluster_choice import chosen
 from kowalski.agent.models.local_servers import USUAL, listening
+from kowalski.agent.models.remembered import Remembered
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
 from kowalski.inference.completions.endpoint import public_url
@@ -78,6 +79,7 @@ class Servers:
         self._keys = ServerKeys(places.keys_file, environ)
         self._known: dict[str, _Known] = {}
         self._kinship = Kinship()
+        self._remembered = Remembered(places.model_notes_file)
         self._changing = anyio.Lock()
         self._looked_at = float("-inf")
         self._background = Background()
@@ -89,6 +91,7 @@ class Servers:
         self._tasks = await self._background.__aenter__()
         try:
             self.pool = await self._tasks.start(self._hold_pool)
+            self._tasks.start_soon(self._remembered.keep)
             for entry in stored:
                 await self._open(entry, "settings")
             for entry in from_environment(self._environ):
@@ -242,6 +245,7 @@ class Servers:
                 )
             await self._keys.forget(known.entry)
             await self._close(name)
+            self._remembered.forget(known.entry)
             self._store()
 
     def _free(self, name: str) -> str:
@@ -296,10 +300,11 @@ class Servers:
             known.problem = f"Its client failed: {error!r}. Remove the server and add it again."
 
     async def _server(self, entry: ServerEntry) -> Any:
+        notes = self._remembered.of(entry)
         if entry.kind == "exo":
-            return ExoCluster(entry.urls, name=entry.name, kinship=self._kinship)
+            return ExoCluster(entry.urls, name=entry.name, kinship=self._kinship, notes=notes)
         key = await self._keys.find(entry)
-        return OpenAIServer(entry.urls[0], name=entry.name, api_key=key)
+        return OpenAIServer(entry.urls[0], name=entry.name, api_key=key, notes=notes)
 
 
 async def _has(cluster: ExoCluster, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski.errors import InvalidSettings, ModelUnavailable
+from kowalski.inference.completions.completion import Completion
 from kowalski.inference.completions.completion_request import completion_request
 from kowalski.inference.completions.endpoint import Endpoint
 from kowalski.inference.completions.http_client import open_client
@@ -25,6 +26,7 @@ from kowalski.inference.exo.placement import Placement
 from kowalski.inference.exo.placing import Placing
 from kowalski.inference.exo.removal import in_use, named, not_loaded, requests_at
 from kowalski.inference.exo.repairs import Repairs
+from kowalski.inference.model_notes import ModelNotes
 from kowalski.model.placement import Removal
 
 if TYPE_CHECKING:
@@ -59,11 +61,13 @@ class ExoCluster:
         mends: bool = True,
         limits: ExoLimits | None = None,
         kinship: Kinship | None = None,
+        notes: ModelNotes | None = None,
     ) -> None:
         """`seeds` are URLs of any of its nodes, two or more so that it stays in sight if one goes.
 
         `mends`: place instances again that are broken, or were lost with a node or the master.
-        `kinship` tells whether another that shares it is the same cluster.
+        `kinship` tells whether another that shares it is the same cluster, and `notes` has what
+        was found out of its models earlier.
 
         Raises:
             InvalidSettings: there is no seed, or one is no URL.
@@ -75,6 +79,7 @@ class ExoCluster:
         self._mends = mends
         self._limits = limits or ExoLimits()
         self._kinship = kinship or Kinship()
+        self.notes = notes or ModelNotes()
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
@@ -230,7 +235,9 @@ class ExoCluster:
             await self._mending.mend(view, model)
             view = await self._mending.look()
         endpoint = Endpoint.at(self._gateways.find(view, model), name=self._name)
-        attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model)
+        known = self.notes.of(model).begins_thinking
+        completion = Completion(endpoint, model, begins_thinking=known)
+        attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model, completion)
         self._tasks.start_soon(attempt.watch)
         try:
             try:
@@ -242,5 +249,7 @@ class ExoCluster:
             yield attempt
         finally:
             await attempt.aclose()
+            if (begins := completion.begins_thinking) is not None:
+                self.notes.begins_thinking(model, begins)
             if attempt.failed:
                 await self._mending.mend_after(model)

@@ -39,7 +39,6 @@ class Pool:
         servers: the first of them.
         default_model: for prompts that name none; may be set at any time.
         queue: prompts that may wait for a slot; more are refused as busy.
-        windows: what was learnt earlier of the models' contexts.
         probing: whether servers that do not tell their context are asked, before the first long
             prompt, how much they really read.
     """
@@ -50,12 +49,11 @@ class Pool:
         *,
         default_model: str | None = None,
         queue: int = QUEUE,
-        windows: ContextWindows | None = None,
         probing: bool = True,
     ) -> None:
         clock = anyio.current_time
         self.default_model = default_model
-        self.windows = windows or ContextWindows()
+        self._windows = ContextWindows()
         self._first = tuple(servers)
         self._tasks = anyio.create_task_group()
         self._roster = Roster(clock, changed=lambda: self._line.stir())
@@ -64,7 +62,7 @@ class Pool:
             roster=self._roster,
             line=self._line,
             budget=RetryBudget(clock),
-            windows=self.windows,
+            windows=self._windows,
             clock=clock,
             default_model=lambda: self.default_model,
             probing=probing,
@@ -100,7 +98,6 @@ class Pool:
             InvalidRequest: there is none of that name.
         """
         self._roster.remove(name)
-        self.windows.forget(name)
 
     @property
     def slots(self) -> int:
@@ -189,14 +186,17 @@ class Pool:
         """
         await self._roster.seek(model or self.default_model)
         named = self._roster.choose(model, self.default_model)
-        scores = [
-            score
-            if member.served(named)
-            else replace(score, eligible=False, note=score.note or f"it does not have {named} now")
-            for member in self._roster.members.values()
-            for score in (self._score(member),)
-        ]
-        return _ordered(scores)
+        return _ordered(self._score_for(one, named) for one in self._roster.members.values())
+
+    def _score_for(self, member: Member, model: str) -> InferenceScore:
+        score = replace(
+            self._score(member),
+            reads_tokens=self._windows.known(member, model),
+            asked_how_much=self._windows.found_out(member, model),
+        )
+        if member.served(model):
+            return score
+        return replace(score, eligible=False, note=score.note or f"it does not have {model} now")
 
     def _score(self, member: Member) -> InferenceScore:
         first_token_ms = member.latency.expected_ms
