@@ -34,6 +34,8 @@ class Mending:
         self._wanted = wanted
         self._ledger = Ledger()
         self._problems: dict[str, str] = {}
+        self._placed: dict[str, Instance] = {}
+        self._resets = 0
 
     def problem(self, model: str) -> str | None:
         """Why `model` was not placed again, for a person; None if nothing kept it from that."""
@@ -44,6 +46,7 @@ class Mending:
         self._repairs.forget(name)
         self._ledger.strike(name)
         self._problems.pop(name, None)
+        self._placed = {k: one for k, one in self._placed.items() if name not in (k, one.model)}
 
     async def look(self, *, max_age_s: float = 0.0) -> View:
         """The cluster as it is, or was at most `max_age_s` ago; what it lost is placed again.
@@ -54,13 +57,13 @@ class Mending:
         view = await self._lookout.look(max_age_s=max_age_s)
         if not self._wanted():
             # Whatever goes in the meantime is not this one's to bring back.
-            self._ledger = Ledger()
+            self._ledger, self._placed = Ledger(), {}
             return view
-        self._ledger.note(view)
+        self._note(view)
         if self._ledger.lost:
             await self._repair(list(self._ledger.lost.values()))
             view = await self._lookout.look()
-            self._ledger.note(view)
+            self._note(view)
         return view
 
     async def mend(self, view: View, model: str) -> None:
@@ -76,13 +79,27 @@ class Mending:
                 # The failure that the caller is told of says more.
                 return
 
+    def _note(self, view: View) -> None:
+        self._ledger.note(view)
+        anew, self._resets = view.resets != self._resets, view.resets
+        absent = {k: one for k, one in self._placed.items() if k not in view.standings}
+        if anew:
+            # What a master was told that had gone, or was about to, the next one never hears of.
+            self._ledger.lost.update(absent)
+        self._placed = {
+            key: one
+            for key, one in self._placed.items()
+            if (key in view.standings and not view.standings[key].usable)
+            or (key in absent and not anew and self._repairs.expects(one.model))
+        }
+
     async def _repair(self, instances: Sequence[Instance]) -> None:
         if not self._wanted():
             return
         with anyio.move_on_after(self._limits.mending_s):
             for instance in instances:
                 try:
-                    await self._repairs.repair(instance)
+                    placed = await self._repairs.repair(instance)
                 except KowalskiError as error:
                     self._problems[instance.model] = error.user_message
                     self._ledger.strike(instance.id)
@@ -92,3 +109,5 @@ class Mending:
                 else:
                     self._problems.pop(instance.model, None)
                     self._ledger.strike(instance.id)
+                    if placed is not None:
+                        self._placed[placed.id] = placed
