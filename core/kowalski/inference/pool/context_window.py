@@ -1,22 +1,13 @@
 """How much each model of each server really reads, and what surely does not fit.
 
-The law of lower bounds: no tokenizer in use joins two words into one token, or more than eight
-characters of Chinese, Japanese or Korean; nor do the tokens of a long text have more than twelve
-characters each, wherever runs of one letter, of blanks and of punctuation count as one. So
-`PromptSize.least` is never more than the true count, a prompt is refused before it is sent only if
-even that count is over what is known, and nothing that fits is ever refused. For the first count,
-whitespace and what begins with punctuation are nothing: any amount of it may be one token.
-
-Texts of which tokens have more than eight such characters are no writer's, so a server that counts
-so few has probably read a part.
+A prompt is refused before it is sent only if even the tokens that it certainly has
+(`PromptSize.least`) are over what is known, and nothing that fits is ever refused.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -26,61 +17,20 @@ from kowalski.inference.model_server import AccessRefused
 from kowalski.model.chat import ChatMessage, ChatRequest, Usage
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from kowalski.inference.pool.member import Member
+    from kowalski.inference.pool.prompt_size import PromptSize
 
 MATTERS_FROM: Final = 2000
 """Estimated tokens from which on it is worth knowing whether a server cuts prompts silently."""
 
 _LOG: Final = logging.getLogger(__name__)
-_COUNTED_CHARACTERS: Final = 1_000_000
 _FAR_BELOW: Final = 0.75
-_IDEOGRAPHS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-_IDEOGRAPHS_PER_TOKEN: Final = 8
-_RUNS: Final = re.compile(r"[\W_]+|(\w)\1{3,}")
-_MOST_CHARACTERS_PER_TOKEN: Final = 12
-_MANY_CHARACTERS_PER_TOKEN: Final = 8
-# Below this, a text may well be one long word's rare tokens.
-_LONG_TEXT: Final = 8000
 # What servers keep free when they cut a prompt to their limit.
 _SPARE: Final = 8
 _SMALLEST_PROBE: Final = 4096
 # A count below this is no context's: such servers do not count what they had in a cache.
 _SMALLEST_CONTEXT: Final = 256
 _ENDLESS: Final = 1 << 40
-
-
-@dataclass(frozen=True, slots=True)
-class PromptSize:
-    """How long a prompt is, as far as its text tells. Looking at a long one takes its time.
-
-    Attributes:
-        least: a number of tokens that it certainly has.
-        credible: the fewest that a server may count and be believed to have read all of it.
-    """
-
-    least: int
-    credible: int
-
-    @classmethod
-    def of(cls, request: ChatRequest) -> Self:
-        """The size of a request's messages together."""
-        words = sum(_least(message.content) for message in request.messages)
-        characters = _characters(request)
-        least = max(words, characters // _MOST_CHARACTERS_PER_TOKEN)
-        many = characters // _MANY_CHARACTERS_PER_TOKEN
-        return cls(least, max(int(least * _FAR_BELOW), many))
-
-
-def estimated_tokens(request: ChatRequest) -> int:
-    """About how many tokens the prompt has: a third of its ASCII, two thirds of the rest."""
-    tokens = 0.0
-    for message in request.messages:
-        text = message.content
-        plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-        tokens += plain / 3 + (len(text) - plain) / 1.5
-    return int(tokens)
 
 
 class ContextWindows:
@@ -166,23 +116,6 @@ class ContextWindows:
     def _is_open(self, member: Member, model: str, estimate: int) -> bool:
         whole = member.server.notes.of(model).reads_whole
         return estimate > max(MATTERS_FROM, whole) and self.known(member, model) is None
-
-
-def _least(text: str) -> int:
-    text = text[:_COUNTED_CHARACTERS]
-    words = sum(word[0].isalnum() for word in text.split())
-    if text.isascii():
-        return words
-    ideographs = sum(map(len, _IDEOGRAPHS.findall(text)))
-    return max(words, ideographs // _IDEOGRAPHS_PER_TOKEN)
-
-
-def _characters(request: ChatRequest) -> int:
-    """The characters of a long text, runs of them as one; of a short one, none."""
-    if sum(len(message.content) for message in request.messages) < _LONG_TEXT:
-        return 0
-    counted = (message.content[:_COUNTED_CHARACTERS] for message in request.messages)
-    return sum(len(_RUNS.sub(" ", text)) for text in counted)
 
 
 def _filler(model: str, words: int) -> ChatRequest:

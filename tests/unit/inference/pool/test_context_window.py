@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,11 +12,7 @@ from hypothesis import strategies as st
 from fake_model_server import FakeModelServer, answers, events_of, fails, prompt
 from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.model_notes import ModelNotes
-from kowalski.inference.pool.context_window import (
-    MATTERS_FROM,
-    PromptSize,
-    estimated_tokens,
-)
+from kowalski.inference.pool.context_window import MATTERS_FROM
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import Done, ServedModel, Text, Usage
 
@@ -26,15 +21,6 @@ if TYPE_CHECKING:
 
     from fake_model_server import Behaviour
     from kowalski.model.chat import ChatEvent, ChatRequest
-
-pieces = st.text() | st.text("ab1 .,=-\n") | st.text("日本語한국어 のabc", max_size=60)
-
-
-def generous_tokens(text: str) -> int:
-    """What the thriftiest tokenizer imaginable counts: every word with all that surrounds it is one
-    token, save that eight ideographs at most fit into one."""
-    words = [word for word in re.split(r"\s+", text) if re.search(r"\w", word)]
-    return sum(max(1, -(-len(re.findall("[\u3040-\u9fff\uac00-\ud7af]", w)) // 8)) for w in words)
 
 
 def silently_reads(limit: int) -> Behaviour:
@@ -50,19 +36,6 @@ def silently_reads(limit: int) -> Behaviour:
 
 def telling(tokens: int | None) -> list[ServedModel]:
     return [ServedModel(name="m", state="loaded", context_tokens=tokens)]
-
-
-@given(pieces)
-def test_the_lower_bound_is_never_above_what_the_thriftiest_tokenizer_counts(text: str) -> None:
-    assert PromptSize.of(prompt(text)).least <= generous_tokens(text)
-
-
-def test_whitespace_and_rules_count_for_nothing() -> None:
-    assert PromptSize.of(prompt(" \n\t" * 1000 + "-" * 5000 + " === " * 500)).least == 0
-
-
-def test_the_estimate_is_a_third_of_ascii_and_two_thirds_of_the_rest() -> None:
-    assert estimated_tokens(prompt("abc" * 10 + "日本語" * 10)) == 10 + 20
 
 
 @given(words=st.integers(1, 300), context=st.integers(1, 300))
