@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 
 from kowalski.errors import KowalskiError, ServerUnavailable
+from kowalski.inference.model_notes import ModelNotes
 from kowalski.model.chat import (
     ChatEvent,
     ChatMessage,
@@ -75,9 +76,12 @@ class FakeModelServer:
         models: Iterable[ServedModel] | None = None,
         script: Iterable[Behaviour] = (),
         otherwise: Behaviour | None = None,
+        notes: ModelNotes | None = None,
     ) -> None:
         self.name = name
         self.slots = slots
+        self.same_as: str | None = None
+        self.notes = notes or ModelNotes()
         self.served: Sequence[ServedModel] = (
             (ServedModel(name="m", state="loaded"),) if models is None else tuple(models)
         )

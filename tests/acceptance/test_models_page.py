@@ -22,7 +22,9 @@ from doubles.completion_server import (
 from doubles.exo.cluster import exo_cluster
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
-PLACING, EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+PLACING, EXAMPLE, TOOLS = re.findall(
+    r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+)
 
 
 async def kowalski(home: dict[str, str], *words: str) -> None:
@@ -64,3 +66,17 @@ async def test_the_example_asks_one_follows_one_and_asks_many(home: dict[str, st
         "Oslo <One word about Oslo.>",
         "Lima <One word about Lima.>",
     ]
+
+
+async def test_the_example_with_a_tool_answers_what_the_model_calls(home: dict[str, str]) -> None:
+    call = {
+        "index": 0,
+        "id": "c1",
+        "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+    }
+    calling = stream(delta(tool_calls=[call]), finish("tool_calls"), DONE)
+    listed = json_reply({"data": [{"id": "small"}]})
+    async with completion_server({MODELS: listed, CHAT: [calling, echo]}) as server:
+        await kowalski(home, "servers", "add", "mine", server.url)
+        done = await anyio.run_process([sys.executable, "-c", TOOLS], env=home)
+    assert done.stdout.decode() == "<Rain in Oslo.>\n"

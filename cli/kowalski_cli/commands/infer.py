@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import InvalidRequest
+from kowalski.errors import AgentUnavailable, InvalidRequest
 from kowalski.model.chat import Done, Reasoning, Text
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from kowalski.engine import Engine
     from kowalski.model.chat import ChatEvent, ChatRequest
+    from kowalski_cli.models.outcome_file import Older
 
 _TIDYING_S: Final = 1.0
 
@@ -48,6 +51,9 @@ def declare(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="FILE", help="where what becomes of them is written")
     parser.add_argument("--force", action="store_true", help="replace that file if it is there")
+    parser.add_argument(
+        "--resume", action="store_true", help="ask only what that file has no answer for"
+    )
     with_json(parser, "print each event as a line of JSON")
     with_examples(
         parser,
@@ -62,8 +68,10 @@ def perform(arguments: Namespace) -> int:
     """Ask, and print the answer."""
     if arguments.batch is not None:
         return talk(partial(_ask_all, prompts=_batch(arguments), as_json=arguments.json))
-    if arguments.out is not None or arguments.force:
-        raise InvalidRequest("--out and --force are for many prompts: say which with --batch FILE")
+    if arguments.out is not None or arguments.force or arguments.resume:
+        raise InvalidRequest(
+            "--out, --force and --resume are for many prompts: say which with --batch FILE"
+        )
     request = prompt_of(arguments)
     return talk(partial(_ask, request=request, arguments=arguments))
 
@@ -75,22 +83,37 @@ def _batch(arguments: Namespace) -> PromptBatch:
         raise InvalidRequest("--explain is for one prompt: a batch asks all servers.")
     if arguments.out is None:
         raise InvalidRequest("Where to write what becomes of them? For example: --out out.jsonl")
+    if arguments.force and arguments.resume:
+        raise InvalidRequest("Either --force, which begins anew, or --resume: not both.")
+    older: Older = "replace" if arguments.force else "keep out"
     return PromptBatch(
         Path("/dev/stdin" if arguments.batch == "-" else arguments.batch),
         Path(arguments.out),
         pattern_of(arguments),
-        arguments.force,
+        "resume" if arguments.resume else older,
     )
+
+
+def _rest() -> str:
+    """How to take up again what this command leaves."""
+    kept = [word for word in sys.argv[1:] if word not in ("--force", "--resume")]
+    return f"To ask what has no answer: {shlex.join(['kowalski', *kept, '--resume'])}"
 
 
 async def _ask_all(engine: Engine, prompts: PromptBatch, *, as_json: bool) -> int:
     live = LiveScreen(Screen())
     async with interruptible() as interruption:
-        tally, code = await prompts.run(engine, live, interruption)
+        try:
+            tally, code = await prompts.run(engine, live, interruption)
+        except AgentUnavailable:
+            await live.call(partial(note, _rest()))
+            raise
         if as_json:
             await EventLines(live).hear(tally.value())
         else:
             await live.call(partial(note, tally.sentence()))
+            if tally.answered < tally.total:
+                await live.call(partial(note, _rest()))
         return code
     return exit_codes.CANCELLED
 

@@ -125,7 +125,7 @@ def _add(arguments: Namespace) -> None:
             "it. If it speaks TLS, write https:// in its URL."
         )
     if server.problem:
-        note(f"It does not answer now: {one_line(server.problem)}")
+        note(f"It is not asked now: {one_line(server.problem)}")
 
 
 def _in_the_clear(url: str) -> bool:

@@ -40,6 +40,7 @@ def score_lines(scores: Sequence[InferenceScore], style: Style) -> list[str]:
         Column("busy", right=True),
         Column("waiting", right=True),
         Column("expected", right=True),
+        Column("reads", right=True),
         Column("not asked, for"),
     )
     told = "expected = first token x (1 + (busy + waiting) / slots); score = 1 / (1 + expected/10)"
@@ -54,5 +55,13 @@ def _row(score: InferenceScore) -> tuple[str, ...]:
         f"{score.busy} of {score.slots}",
         str(score.waiting),
         f"{score.expected_ms:.0f} ms",
+        _reads(score),
         "" if score.eligible else one_line(score.note),
     )
+
+
+def _reads(score: InferenceScore) -> str:
+    known = None if score.reads_tokens is None else f"{score.reads_tokens:,} tokens"
+    if score.asked_how_much:
+        return f"{known or 'no limit found'} (asked once)"
+    return known or ""

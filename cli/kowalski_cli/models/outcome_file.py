@@ -1,48 +1,66 @@
-"""A file with what became of many prompts, a line of JSON each, in their order."""
+"""A file with what became of many prompts, a line of JSON each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 from kowalski.errors import InvalidRequest
-from kowalski_cli.screen.event_lines import json_line
+from kowalski_cli.models.outcome_line import outcome_line, read_outcome_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from kowalski.model.chat import PromptOutcome
 
+Older = Literal["keep out", "replace", "resume"]
+"""What to do with a file that is there: refuse, write over it, or keep the answers in it."""
+
+_MODE: Final = 0o777
+
 
 class OutcomeFile:
-    """Writes each outcome as soon as those before it are there. Use as a context manager.
+    """Writes each outcome as it comes, and puts them in order at the end. A context manager.
 
-    However the block is left, what has come by then stands in the file, still in order. It is
-    first written to by `begin`; until then an older file stays as it was.
+    However the block is left, what has come by then stands in the file, in the order of the
+    prompts; if the process is killed it does in whole lines. The file is first written to by
+    `begin`; until then an older one stays as it was.
+
+    `answered` are the prompts that an older file has an answer for, once the block is entered.
 
     Raises:
-        InvalidRequest: on entering, where the file exists and is not to be replaced; and
-            whenever it cannot be written.
+        InvalidRequest: on entering, where the file exists and is to be kept out of, or holds
+            something else; and whenever it cannot be written.
     """
 
-    def __init__(self, path: Path, *, replace: bool) -> None:
+    def __init__(self, path: Path, *, older: Older = "keep out") -> None:
+        self.answered: set[int] = set()
         self._path = path
-        self._replace = replace
+        self._older = older
         self._begun = False
-        self._following = 0
-        self._waiting: dict[int, bytes] = {}
+        self._places: dict[int, tuple[int, int]] = {}
+        self._end = 0
 
     def __enter__(self) -> Self:
         try:
             self._fresh = not self._path.exists()
-            self._file = self._path.open("ab" if self._replace else "xb")
+            self._file = self._path.open("x+b" if self._older == "keep out" else "a+b")
         except FileExistsError:
             raise InvalidRequest(
-                f"{self._path} exists: choose another file, or add --force to replace it."
+                f"{self._path} exists: choose another file, or add --force to replace it, or "
+                "--resume to ask only what it has no answer for."
             ) from None
         except OSError as error:
             raise self._failure(error) from error
+        if self._older == "resume":
+            try:
+                self._read()
+            except BaseException:
+                self._file.close()
+                raise
         return self
 
     def __exit__(
@@ -53,61 +71,79 @@ class OutcomeFile:
     ) -> None:
         try:
             with self._file:
-                self._write([self._waiting[index] for index in sorted(self._waiting)])
+                if self._begun and not self._in_order():
+                    self._put_in_order()
             if not self._begun and self._fresh:
                 self._path.unlink()
         except OSError as problem:
             raise self._failure(problem) from problem
 
     def begin(self) -> None:
-        """The prompts are on their way: what an older file said is gone."""
+        """The prompts are on their way: what an older file said is gone, but for what is kept."""
         try:
-            self._file.truncate(0)
+            self._file.truncate(self._end)
         except OSError as error:
             raise self._failure(error) from error
         self._begun = True
 
     def put(self, outcome: PromptOutcome) -> None:
         """Take in one outcome."""
-        line = json_line(_told(outcome))
-        # A lone surrogate becomes its escape, which is JSON as well.
-        self._waiting[outcome.index] = line.encode("utf-8", "backslashreplace")
-        ready = []
-        while (found := self._waiting.pop(self._following, None)) is not None:
-            ready.append(found)
-            self._following += 1
+        line = outcome_line(outcome)
         try:
-            self._write(ready)
+            self._file.write(line)
+            self._file.flush()
         except OSError as error:
             raise self._failure(error) from error
+        self._add(outcome.index, len(line))
 
-    def _write(self, lines: list[bytes]) -> None:
-        if lines:
-            self._file.write(b"".join(lines))
-            self._file.flush()
+    def _read(self) -> None:
+        self._file.seek(0)
+        for number, line in enumerate(self._file, 1):
+            if not line.endswith(b"\n"):
+                # It was cut, as by a power failure.
+                return
+            found = read_outcome_line(line)
+            if found is None:
+                raise InvalidRequest(
+                    f"{self._path}, line {number}: not what `kowalski infer --batch` writes, so "
+                    "nothing there can be resumed. Choose another file."
+                )
+            index, answered = found
+            if answered:
+                self.answered.add(index)
+            if answered or index not in self.answered:
+                self._add(index, len(line))
+            else:
+                self._end += len(line)
+
+    def _add(self, index: int, length: int) -> None:
+        self._places[index] = self._end, length
+        self._end += length
+
+    def _in_order(self) -> bool:
+        following = 0
+        for _, (start, length) in sorted(self._places.items()):
+            if start != following:
+                return False
+            following += length
+        return following == self._end
+
+    def _put_in_order(self) -> None:
+        # Whoever made it a link wants what it points to changed.
+        target = self._path.resolve()
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as ordered:
+            try:
+                for _, (start, length) in sorted(self._places.items()):
+                    self._file.seek(start)
+                    ordered.write(self._file.read(length))
+                ordered.flush()
+                os.fchmod(ordered.fileno(), os.fstat(self._file.fileno()).st_mode & _MODE)
+                Path(ordered.name).replace(target)
+            except BaseException:
+                Path(ordered.name).unlink(missing_ok=True)
+                raise
 
     def _failure(self, error: OSError) -> InvalidRequest:
         return InvalidRequest(f"{self._path} cannot be written: {error.strerror}.")
-
-
-def _told(outcome: PromptOutcome) -> dict[str, Any]:
-    result, failure = outcome.result, outcome.failure
-    error = None
-    if failure is not None:
-        error = {
-            "code": failure.code,
-            "message": failure.message,
-            "partial_text": failure.partial_text,
-        }
-    served_by = failure.served_by if failure else None
-    return {
-        "index": outcome.index,
-        "text": result.text if result else None,
-        "finish_reason": result.finish_reason if result else None,
-        "usage": result.usage.counts() if result and result.usage else None,
-        "latency_ms": result.latency_ms if result else None,
-        "served_by": result.served_by if result else served_by,
-        "restarted": result.restarted if result else 0,
-        "input_truncated": result.input_truncated if result else False,
-        "error": error,
-    }

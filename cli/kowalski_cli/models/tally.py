@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Counts the outcomes of `total` prompts, from now on.
+    """Counts the outcomes of `total` prompts, from now on; `before` others were answered before.
 
     `answered` and `failed` are those that have come.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, before: int = 0) -> None:
         self.total = total
+        self.before = before
         self.answered = 0
         self.failed = 0
         self._tokens = 0
@@ -49,7 +50,9 @@ class Tally:
     def sentence(self) -> str:
         """How it was, once it is over."""
         past = self._past_s()
-        who = count(self.total, "prompt")
+        if not self.total:
+            return f"{count(self.before, 'prompt')} had been answered before: nothing was asked."
+        who = count(self.total, "other prompt" if self.before else "prompt")
         told = f"{self.answered} of {who} answered in {duration(past)}"
         if self._tokens:
             told += f", {self._tokens / max(past, 0.001):.0f} tokens/s"
@@ -59,6 +62,8 @@ class Tally:
             told += f" {self.failed} failed: {why}."
         if missing := self.total - self.answered - self.failed:
             told += f" {missing} without an outcome."
+        if self.before:
+            told += f" {self.before} had been answered before."
         return told
 
     def value(self) -> dict[str, Any]:
@@ -68,6 +73,7 @@ class Tally:
             "prompts": self.total,
             "answered": self.answered,
             "failed": self.failed,
+            "answered_before": self.before,
             "completion_tokens": self._tokens,
             "duration_s": round(self._past_s(), 3),
             "servers": dict(self._servers),

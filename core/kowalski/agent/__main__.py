@@ -88,6 +88,7 @@ def _log_to(places: Places) -> None:
     )
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[log])
+    logging.getLogger("kowalski").setLevel(logging.INFO)
 
 
 def _tell(ready_fd: int, message: str) -> None:

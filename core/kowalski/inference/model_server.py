@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from kowalski.inference.model_notes import ModelNotes
     from kowalski.model.chat import ChatEvent, ChatRequest, ServedModel
 
 
@@ -25,6 +26,8 @@ class ModelServer(Protocol):
     """One exo cluster or one OpenAI-compatible server. Two real ones: `ExoCluster`, `OpenAIServer`.
 
     `name` is for people and unique in the pool; `slots` is how many calls it takes at once.
+    `same_as` is the name of the server that this one is too, and that is asked in its place.
+    `notes` has what was found out of its models by asking them.
     """
 
     @property
@@ -32,6 +35,12 @@ class ModelServer(Protocol):
 
     @property
     def slots(self) -> int: ...
+
+    @property
+    def notes(self) -> ModelNotes: ...
+
+    @property
+    def same_as(self) -> str | None: ...
 
     async def models(self) -> Sequence[ServedModel]:
         """What it has, now.

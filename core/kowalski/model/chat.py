@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, TypeAlias
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -12,12 +12,30 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 """Why a model stopped by itself. A stream that ends without one was cut."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool that the model wants called. `arguments` is JSON as the model wrote it, complete."""
+
+    id: str
+    name: str
+    arguments: str
+    type: Literal["tool_call"] = "tool_call"
+
+
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    Attributes:
+        tool_calls: what the assistant wanted called, in a message of its.
+        tool_call_id: the call that a message of a tool answers.
+    """
 
     role: Role
     content: str
+    _: KW_ONLY
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +49,10 @@ class ChatRequest:
         temperature: None for the server's own.
         stop: texts at which the answer ends.
         json_schema: the answer must be JSON that satisfies it.
+        tools: what the model may want called, each as OpenAI's API has it:
+            `{"type": "function", "function": {"name": ..., "parameters": {...}}}`.
+        tool_choice: `auto`, `none`, `required`, or the tool that must be called, as OpenAI's API
+            has it; None for the server's own. exo takes no notice of it.
         timeout_s: seconds for the whole call, its retries included.
     """
 
@@ -40,6 +62,8 @@ class ChatRequest:
     temperature: float | None = None
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
     timeout_s: float = 600.0
 
 
@@ -57,16 +81,6 @@ class Reasoning:
 
     text: str
     type: Literal["reasoning"] = "reasoning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """A tool that the model wants called. `arguments` is JSON as the model wrote it, complete."""
-
-    id: str
-    name: str
-    arguments: str
-    type: Literal["tool_call"] = "tool_call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

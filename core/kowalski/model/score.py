@@ -19,6 +19,8 @@ class InferenceScore:
         expected_ms: the first token's, the calls before it counted.
         eligible: whether it may be asked now.
         note: why it may not.
+        reads_tokens: what it reads of a prompt at most; None if that is not known.
+        asked_how_much: whether it does not tell that, and was asked once.
     """
 
     server: str
@@ -30,3 +32,5 @@ class InferenceScore:
     expected_ms: float
     eligible: bool = True
     note: str = ""
+    reads_tokens: int | None = None
+    asked_how_much: bool = False

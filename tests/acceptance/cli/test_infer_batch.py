@@ -154,6 +154,51 @@ def test_a_terminal_shows_how_far_it_is_and_ctrl_c_keeps_what_had_come(
     assert [one["text"] for one in outcomes(shell)] == ["zero"]
 
 
+def test_an_interrupted_batch_is_taken_up_again_by_the_command_that_it_names(
+    shell: Shell, slow: CompletionServer
+) -> None:
+    write(shell, "0", "1", "2")
+    process = shell.start(*WORDS)
+    wait_until_written(shell.folder / "out.jsonl")
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    again = told.strip().rpartition("To ask what has no answer: kowalski ")[2].split()
+    assert again == [*WORDS, "--resume"]
+    # Its last line is cut, as by a power failure.
+    out = shell.folder / "out.jsonl"
+    out.write_bytes(out.read_bytes() + b'{"index": 1, "te')
+    slow.replies[CHAT] = stream(delta(content="late"), finish(), usage(1, 1), DONE)
+
+    done = shell.kowalski(*again)
+
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 other prompts answered" in done.stderr
+    assert "1 had been answered before" in done.stderr
+    assert [(one["index"], one["text"]) for one in outcomes(shell)] == [
+        (0, "zero"),
+        (1, "late"),
+        (2, "late"),
+    ]
+    before = out.read_bytes()
+    last = shell.kowalski(*again)
+    assert last.returncode == 0
+    assert "nothing was asked" in last.stderr
+    assert out.read_bytes() == before
+
+
+def test_answers_to_other_prompts_are_not_added_to(shell: Shell, studio: CompletionServer) -> None:
+    write(shell, "a", "b", "c")
+    assert shell.kowalski(*WORDS).returncode == 0
+    before = (shell.folder / "out.jsonl").read_bytes()
+    write(shell, "a", "b")
+
+    done = shell.kowalski(*WORDS, "--resume")
+
+    assert done.returncode == 2
+    assert "it belongs to other prompts" in done.stderr
+    assert (shell.folder / "out.jsonl").read_bytes() == before
+
+
 def test_what_has_come_survives_the_command(shell: Shell, slow: CompletionServer) -> None:
     write(shell, "0", "1")
     process = shell.start(*WORDS)
@@ -252,6 +297,8 @@ def test_nothing_is_sent_of_a_file_with_a_wrong_line(
         (("infer", "x", "--batch", "empty.jsonl", "--out", "out.jsonl"), "--batch"),
         (("infer", "--batch", "empty.jsonl", "--out", "no/out.jsonl"), "no/out.jsonl"),
         (("infer", "x", "--out", "out.jsonl"), "--batch"),
+        (("infer", "x", "--resume"), "--batch"),
+        ((*WORDS, "--force", "--resume"), "not both"),
     ],
 )
 def test_what_makes_no_sense_is_refused(shell: Shell, words: tuple[str, ...], said: str) -> None:

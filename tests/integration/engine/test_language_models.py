@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,8 +28,15 @@ from doubles.exo.cluster import MODEL, exo_cluster
 from kowalski.agent.home.places import Places
 from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_environment
 from kowalski.engine import Engine
-from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, NoServerAvailable
-from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
+from kowalski.errors import (
+    ContextTooLarge,
+    InvalidRequest,
+    InvalidSettings,
+    KowalskiError,
+    NoServerAvailable,
+)
+from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, ToolCall, Usage
+from kowalski.model.placement import RemovalRequest
 from kowalski.model.server import ServerEntry
 from kowalski.settings.model import InferenceSettings
 
@@ -227,6 +235,60 @@ async def test_an_exo_cluster_answers_like_any_other_server(engine: Engine) -> N
     assert (model.name, len(model.instances)) == (MODEL, 1)
 
 
+def called(**fields: object) -> bytes:
+    return delta(tool_calls=[{"index": 0, **fields}])
+
+
+async def test_a_model_calls_a_tool_and_is_told_what_it_answered(engine: Engine) -> None:
+    weather = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    calling = stream(
+        called(id="c1", type="function", function={"name": "weather", "arguments": ""}),
+        called(function={"arguments": '{"city": '}),
+        called(function={"arguments": '"Oslo"}'}),
+        finish("tool_calls"),
+        DONE,
+    )
+    async with completion_server({MODELS: LISTED, CHAT: [calling, GREETING]}) as server:
+        await add(engine, server)
+        asked = replace(ask(), tools=(weather,), tool_choice="required")
+        async with engine.infer(asked) as chat:
+            events = [event async for event in chat.events()]
+        call = ToolCall(id="c1", name="weather", arguments='{"city": "Oslo"}')
+        assert events == [call, Done(finish_reason="tool_calls", served_by="one")]
+        said = (
+            *asked.messages,
+            ChatMessage("assistant", "", tool_calls=(call,)),
+            ChatMessage("tool", "Rain.", tool_call_id="c1"),
+        )
+        async with engine.infer_batch([replace(asked, messages=said)]) as batch:
+            (outcome,) = [outcome async for outcome in batch.outcomes()]
+    assert outcome.result is not None
+    assert outcome.result.text == "good day"
+    first, second = (heard.json() for heard in server.heard if heard.body)
+    assert first["tools"] == second["tools"] == [weather]
+    assert second["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"city": "Oslo"}'
+    assert second["messages"][2]["tool_call_id"] == "c1"
+
+
+async def test_one_exo_cluster_added_twice_is_one(engine: Engine) -> None:
+    async with exo_cluster(2) as double:
+        double.add([0, 1])
+        for name, url in zip(("home", "rack"), double.urls, strict=True):
+            await engine.add_server(ServerEntry(name=name, kind="exo", urls=(url,)))
+        result = await engine.complete(ask(model=None))
+        listed = {server.name: server for server in await engine.servers()}
+        nodes = [device.server for device in await engine.devices() if device.server]
+        removal = await engine.remove(RemovalRequest(name=MODEL, server="rack"))
+        await engine.remove_server("home")
+        (left,) = await engine.servers()
+    assert result.served_by == removal.server == "home"
+    assert nodes == ["home", "home"]
+    assert [listed[name].slots for name in ("home", "rack")] == [8, 0]
+    assert listed["home"].problem is left.problem is None
+    assert (listed["rack"].models, left.slots) == ((), 8)
+    assert "the same cluster as home" in (listed["rack"].problem or "")
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     places = Places.within(tmp_path / "own")
@@ -366,3 +428,48 @@ async def test_a_wrong_file_of_servers_is_told_with_its_place(
     with pytest.raises(InvalidSettings, match=f"servers.toml.*{what}"):
         async with Servers(places, InferenceSettings(discover=False), {}):
             pass
+
+
+async def counting(wire: Wire) -> None:
+    """Think without saying so, and read 5,000 words at most."""
+    asked = wire.heard.json()
+    words = min(5000, len(asked["messages"][-1]["content"].split()))
+    reply = [delta(content="so</think>yes"), finish(), usage(words, 1), DONE]
+    await stream(*reply)(wire)
+
+
+async def test_what_was_found_out_of_a_model_outlives_the_agent_and_not_its_server(
+    places: Places,
+) -> None:
+    settings = InferenceSettings(discover=False)
+    async with completion_server(serving(counting)) as server:
+        entry = ServerEntry(name="one", kind="openai", urls=(server.url,))
+        async with Servers(places, settings, {}) as servers:
+            await servers.add(entry)
+            with pytest.raises(ContextTooLarge):
+                await servers.pool.complete(ask("word " * 7000))
+        assert places.model_notes_file.stat().st_mode & 0o777 == 0o600
+        heard = len(server.heard)
+        async with Servers(places, settings, {}) as servers:
+            with pytest.raises(ContextTooLarge, match="reads 5,000 at most"):
+                await servers.pool.complete(ask("word " * 7000))
+            assert [one for one in server.heard[heard:] if one.body] == []
+            result = await servers.pool.complete(ask())
+            assert (result.reasoning, result.text) == ("so", "yes")
+            await servers.remove("one")
+        async with Servers(places, settings, {}) as servers:
+            await servers.add(entry)
+            assert (await servers.pool.explain_for("small"))[0].reads_tokens is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"http://h": {"small": {"reads": "many"}}}'])
+async def test_notes_about_models_that_cannot_be_read_keep_nobody_from_asking(
+    places: Places, content: str
+) -> None:
+    places.model_notes_file.write_text(content)
+    async with (
+        completion_server(serving(GREETING)) as server,
+        Servers(places, InferenceSettings(discover=False), {}) as servers,
+    ):
+        await servers.add(ServerEntry(name="one", kind="openai", urls=(server.url,)))
+        assert (await servers.pool.complete(ask())).text == "good day"

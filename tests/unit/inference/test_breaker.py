@@ -27,7 +27,7 @@ def breaker(clock: Clock) -> Breaker:
 
 def fail(breaker: Breaker, times: int = FAILURES) -> None:
     for _ in range(times):
-        breaker.failed(probe=breaker.enter())
+        breaker.failed(breaker.enter())
 
 
 def test_it_is_closed_until_five_calls_have_failed(breaker: Breaker) -> None:
@@ -51,7 +51,7 @@ def test_after_its_rest_it_lets_one_probe_through(breaker: Breaker, clock: Clock
     assert breaker.reopens_at == clock.now + REST_S
     clock.now += REST_S
     assert (breaker.state, breaker.admits) == ("half-open", True)
-    assert breaker.enter()
+    assert breaker.enter().probe
     assert not breaker.admits
 
 
@@ -60,7 +60,7 @@ def test_a_probe_that_succeeds_closes_it_and_clears_what_was(
 ) -> None:
     fail(breaker)
     clock.now += REST_S
-    breaker.succeeded(probe=breaker.enter())
+    breaker.succeeded(breaker.enter())
     assert breaker.failing_since is None
     fail(breaker, 4)
     assert breaker.state == "closed"
@@ -81,7 +81,7 @@ def test_a_probe_that_fails_opens_it_again_and_it_remembers_since_when(
 def test_a_probe_that_is_given_up_makes_room_for_another(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     clock.now += REST_S
-    breaker.abandoned(probe=breaker.enter())
+    breaker.abandoned(breaker.enter())
     assert breaker.admits
 
 
@@ -92,6 +92,32 @@ def test_calls_from_before_it_opened_neither_close_it_nor_prolong_its_rest(
     fail(breaker)
     until = breaker.reopens_at
     clock.now += 1
-    breaker.succeeded(probe=early)
-    breaker.failed(probe=late)
+    breaker.succeeded(early)
+    breaker.failed(late)
     assert (breaker.state, breaker.reopens_at) == ("open", until)
+
+
+def test_calls_that_fail_together_are_one_failure(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(FAILURES - 1):
+        together = [breaker.enter() for _ in range(8)]
+        for entry in together:
+            breaker.failed(entry)
+            clock.now += 0.1
+    assert breaker.admits
+    fail(breaker, 1)
+    assert not breaker.admits
+
+
+@pytest.mark.parametrize(("answered", "state"), [(True, "closed"), (False, "open")])
+def test_calls_that_waited_in_vain_for_long_are_one_failure_each(
+    breaker: Breaker, clock: Clock, answered: bool, state: str
+) -> None:
+    """Those that had begun to be answered were cut together."""
+    together = [breaker.enter() for _ in range(FAILURES)]
+    for entry in together:
+        if answered:
+            breaker.succeeded(entry)
+    clock.now += WINDOW_S
+    for entry in together:
+        breaker.failed(entry)
+    assert breaker.state == state

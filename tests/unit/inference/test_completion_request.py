@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from kowalski.inference.completions.completion_request import completion_request
-from kowalski.model.chat import ChatMessage, ChatRequest
+from kowalski.model.chat import ChatMessage, ChatRequest, ToolCall
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "Hello"))
 
@@ -58,3 +58,38 @@ def test_a_schema_is_told_in_words_too_and_only_so_where_the_server_refuses_it()
     after = replace(request, messages=(*HELLO, ChatMessage("assistant", "Well")))
     roles = [message["role"] for message in completion_request(after)["messages"]]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_tools_their_calls_and_their_answers_are_sent_as_the_api_has_them() -> None:
+    tool = {
+        "type": "function",
+        "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+    }
+    request = ChatRequest(
+        messages=(
+            ChatMessage("user", "How is the weather?"),
+            ChatMessage(
+                "assistant", "", tool_calls=(ToolCall(id="c1", name="weather", arguments="{}"),)
+            ),
+            ChatMessage("tool", "Rain.", tool_call_id="c1"),
+        ),
+        model="llama",
+        tools=(MappingProxyType(tool),),
+        tool_choice="required",
+    )
+    body = completion_request(request)
+    assert (body["tools"], body["tool_choice"]) == ([tool], "required")
+    assert body["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "weather", "arguments": "{}"},
+                }
+            ],
+        },
+        {"role": "tool", "content": "Rain.", "tool_call_id": "c1"},
+    ]

@@ -16,10 +16,12 @@ from kowalski.inference.pool.batch import run_batch
 from kowalski.inference.pool.json_answer import ask_for_json
 from kowalski.inference.pool.json_schema import JsonSchema
 from kowalski.inference.pool.pool import Pool
-from kowalski.model.chat import ChatResult, ServedModel
+from kowalski.model.chat import ChatResult, Done, ServedModel, ToolCall
 
 if TYPE_CHECKING:
-    from kowalski.model.chat import ChatRequest
+    from collections.abc import AsyncGenerator
+
+    from kowalski.model.chat import ChatEvent, ChatRequest
 
 COLOUR = {
     "type": "object",
@@ -171,3 +173,16 @@ async def test_nothing_more_is_asked_when_the_time_is_over() -> None:
     with pytest.raises(DeadlineExceeded, match="timeout_s"):
         await ask_for_json(ask, asking(), left_s=lambda: 0.0)
     assert len(asked) == 1
+
+
+async def test_an_answer_that_calls_a_tool_is_not_judged_by_the_schema() -> None:
+    call = ToolCall(id="c1", name="weather", arguments="{}")
+
+    async def calls(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        yield call
+        yield Done(finish_reason="tool_calls")
+
+    server = FakeModelServer("a", otherwise=calls)
+    async with Pool([server]) as pool:
+        result = await pool.complete(asking())
+    assert (result.tool_calls, len(server.asked)) == ((call,), 1)

@@ -49,6 +49,7 @@ def test_text_without_tags_is_the_answer_to_the_letter(text: str, inside: bool |
         ("<think></think>yes", "", "yes"),
         ("write <think> and </think>", "", "write <think> and </think>"),
         ("<think>a</think>b<think>c</think>", "a", "b<think>c</think>"),
+        ("<think>a</think>b</think>", "a", "b</think>"),
         ("<thinking>", "", "<thinking>"),
         ("<thin", "", "<thin"),
     ],
@@ -57,6 +58,24 @@ def test_a_thought_is_what_stands_between_tags_at_the_beginning(
     text: str, thought: str, answer: str
 ) -> None:
     assert divided(text) == (thought, answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("why\n</think>\n\nyes", "why\nyes"),
+        ("why</think>yes</think>", "whyyes</think>"),
+        ("</think>yes", "yes"),
+        ("why</thi", "why</thi"),
+        ("say `</think>` and </think>", "say `</think>` and </think>"),
+        ("see <think> and </think>", "see <think> and </think>"),
+    ],
+)
+def test_a_tag_that_closes_an_unexpected_thought_is_no_part_of_the_answer(
+    text: str, answer: str
+) -> None:
+    for pieces in (text, [text]):
+        assert divided(*pieces) == ("", answer)
 
 
 def test_a_model_that_may_begin_inside_a_thought_is_heard_out_for_a_while() -> None:
@@ -69,7 +88,7 @@ def test_no_more_than_its_beginning_is_held_back(length: int, at_once: bool) -> 
     text = "a" * length + "</think>yes"
     pieces = [text] if at_once else list(text)
     held = length <= MOST_HELD
-    expected = ("a" * length, "yes") if held else ("", text)
+    expected = ("a" * length, "yes") if held else ("", "a" * length + "yes")
     assert divided(*pieces, begins_inside=None) == expected
 
 
@@ -114,7 +133,11 @@ def test_a_server_that_tells_thoughts_apart_ends_the_waiting() -> None:
     thoughts = Thoughts(begins_inside=None)
     assert thoughts.divide("an answer") == []
     assert thoughts.told_apart() == [Text(text="an answer")]
-    assert thoughts.divide(" goes on") == [Text(text=" goes on")]
+    assert thoughts.divide(" goes on </thi") == [Text(text=" goes on </thi")]
+    assert thoughts.divide("nk>") == [Text(text="nk>")]
+    surprised = Thoughts(begins_inside=False)
+    assert surprised.divide("an answer </th") == [Text(text="an answer ")]
+    assert surprised.told_apart() == [Text(text="</th")]
 
 
 @pytest.mark.parametrize("name", ["DeepSeek-R1-Distill-Qwen-7B", "qwq:32b", "Qwen3-4B-Thinking"])

@@ -87,6 +87,11 @@ class Places:
         return self.config_dir / "mcp-token"
 
     @property
+    def model_notes_file(self) -> Path:
+        """What was found out of the models of servers."""
+        return self.state_dir / "models.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one agent that owns the state."""
         return self.state_dir / "agent.lock"

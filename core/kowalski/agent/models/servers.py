@@ -14,10 +14,12 @@ from kowalski.agent.background import Background
 from kowalski.agent.home.servers_file import ServersFile, check_entry
 from kowalski.agent.models.cluster_choice import chosen
 from kowalski.agent.models.local_servers import USUAL, listening
+from kowalski.agent.models.remembered import Remembered
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
 from kowalski.inference.completions.endpoint import public_url
 from kowalski.inference.exo.cluster import ExoCluster
+from kowalski.inference.exo.kinship import Kinship
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.server import ServerEntry, ServerInfo
@@ -76,6 +78,8 @@ class Servers:
         self._environ = environ
         self._keys = ServerKeys(places.keys_file, environ)
         self._known: dict[str, _Known] = {}
+        self._kinship = Kinship()
+        self._remembered = Remembered(places.model_notes_file)
         self._changing = anyio.Lock()
         self._looked_at = float("-inf")
         self._background = Background()
@@ -87,6 +91,7 @@ class Servers:
         self._tasks = await self._background.__aenter__()
         try:
             self.pool = await self._tasks.start(self._hold_pool)
+            self._tasks.start_soon(self._remembered.keep)
             for entry in stored:
                 await self._open(entry, "settings")
             for entry in from_environment(self._environ):
@@ -151,8 +156,9 @@ class Servers:
 
     @property
     def clusters(self) -> dict[str, ExoCluster]:
-        """The exo clusters that are open, by name."""
-        return {name: k.cluster for name, k in self._known.items() if k.cluster is not None}
+        """The exo clusters that are open, by name; one that has two names once."""
+        opened = {name: known.cluster for name, known in self._known.items()}
+        return {name: one for name, one in opened.items() if one and one.same_as is None}
 
     def cluster(self, wanted: str | None) -> ExoCluster:
         """The exo cluster that `wanted` names, or has the URL of; None for the only one.
@@ -161,10 +167,15 @@ class Servers:
             InvalidRequest, NoServerAvailable: as `chosen`.
             ServerUnavailable: it could not be opened.
         """
-        known = self._known[chosen([one.entry for one in self._known.values()], wanted).name]
+        entries = [
+            one.entry
+            for one in self._known.values()
+            if wanted is not None or one.cluster is None or one.cluster.same_as is None
+        ]
+        known = self._known[chosen(entries, wanted).name]
         if known.cluster is None:
             raise ServerUnavailable(f"{known.entry.name} cannot be asked: {known.problem}")
-        return known.cluster
+        return self.clusters.get(known.cluster.same_as or "", known.cluster)
 
     async def unload(self, request: RemovalRequest) -> Removal:
         """Take a model out of a cluster's memory: of the only cluster that has it, or is known.
@@ -234,6 +245,7 @@ class Servers:
                 )
             await self._keys.forget(known.entry)
             await self._close(name)
+            self._remembered.forget(known.entry)
             self._store()
 
     def _free(self, name: str) -> str:
@@ -288,10 +300,11 @@ class Servers:
             known.problem = f"Its client failed: {error!r}. Remove the server and add it again."
 
     async def _server(self, entry: ServerEntry) -> Any:
+        notes = self._remembered.of(entry)
         if entry.kind == "exo":
-            return ExoCluster(entry.urls, name=entry.name)
+            return ExoCluster(entry.urls, name=entry.name, kinship=self._kinship, notes=notes)
         key = await self._keys.find(entry)
-        return OpenAIServer(entry.urls[0], name=entry.name, api_key=key)
+        return OpenAIServer(entry.urls[0], name=entry.name, api_key=key, notes=notes)
 
 
 async def _has(cluster: ExoCluster, name: str) -> bool:

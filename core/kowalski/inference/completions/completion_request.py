@@ -26,9 +26,7 @@ def completion_request(request: ChatRequest, *, without: Collection[str] = ()) -
     """
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [
-            {"role": message.role, "content": message.content} for message in _messages(request)
-        ],
+        "messages": [_told(message) for message in _messages(request)],
         "stream": True,
     }
     if STREAM_OPTIONS not in without:
@@ -39,6 +37,10 @@ def completion_request(request: ChatRequest, *, without: Collection[str] = ()) -
         body["temperature"] = request.temperature
     if request.stop:
         body["stop"] = list(request.stop)
+    if request.tools:
+        body["tools"] = to_json(request.tools)
+    if request.tool_choice is not None:
+        body["tool_choice"] = to_json(request.tool_choice)
     if request.json_schema is not None and RESPONSE_FORMAT not in without:
         body[RESPONSE_FORMAT] = {
             "type": "json_schema",
@@ -49,6 +51,22 @@ def completion_request(request: ChatRequest, *, without: Collection[str] = ()) -
             },
         }
     return body
+
+
+def _told(message: ChatMessage) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        told["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        told["tool_call_id"] = message.tool_call_id
+    return told
 
 
 def _messages(request: ChatRequest) -> tuple[ChatMessage, ...]:

@@ -5,7 +5,8 @@ is part of the answer, as a model may well write about tags. Some models begin i
 since their template has said `<think>` for them, and only `</think>` shows it. What a model that is
 known or clearly named to do so says is passed on as a thought at once; if the answer ends without
 `</think>`, it was the answer, and is told as that too. Of a model that merely may do so, the first
-`MOST_HELD` characters are held back until it shows.
+`MOST_HELD` characters are held back until it shows. Where it shows later, what came before has been
+told as the answer; the tag itself is not, and the answer goes on after it.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ class Thoughts:
         self._where: Literal["start", "undecided", "thought", "between", "answer"] = "start"
         self._pending = ""
         self._held: list[str] = []
-        self._recent = ""
+        self._surprising = True
+        self._last = ""
 
     def told_apart(self) -> list[Text | Reasoning]:
         """The server tells thoughts apart by itself, so that the text holds none unmarked."""
-        self._begins_inside = False
-        return self._give_up() if self._where == "undecided" or self._assumed else []
+        self._begins_inside = self._surprising = False
+        waits = self._where in ("undecided", "answer") or self._assumed
+        return self._give_up() if waits else []
 
     def divide(self, piece: str) -> list[Text | Reasoning]:
         """What `piece` adds; a tag cut at its end is kept for the next one."""
@@ -81,10 +84,7 @@ class Thoughts:
                 return rest
             return None
         if self._where == "answer":
-            self._watch(piece)
-            if piece:
-                pieces.append(Text(text=piece))
-            return None
+            return self._answer(piece, pieces)
         return self._think(piece, pieces)
 
     def _start(self, piece: str) -> str | None:
@@ -108,12 +108,12 @@ class Thoughts:
     def _think(self, piece: str, pieces: list[Text | Reasoning]) -> str | None:
         window = self._pending + piece
         at = window.find(_CLOSE)
-        sure = at if at >= 0 else len(window) - _cut_tag(window)
+        sure = at if at >= 0 else len(window) - _cut_tag(window, _CLOSE)
         if self._where == "undecided" and sum(map(len, self._held)) + sure > MOST_HELD:
             self.began_inside = False
-            self._pending = window
+            self._pending = ""
             pieces.extend(self._give_up())
-            return None
+            return window
         if self._where == "undecided" or self._assumed:
             self._held.append(window[:sure])
         if self._where == "thought" and sure:
@@ -125,11 +125,34 @@ class Thoughts:
             pieces.append(Reasoning(text=thought))
         if self._where == "undecided" or self._assumed:
             self.began_inside = True
-        self._assumed = False
+        self._assumed = self._surprising = False
         self._held.clear()
         self._pending = ""
         self._where = "between"
         return window[at + len(_CLOSE) :]
+
+    def _answer(self, piece: str, pieces: list[Text | Reasoning]) -> str | None:
+        """The answer, up to a tag that shows that it was a thought."""
+        window, self._pending = self._pending + piece, ""
+        rest = None
+        if self._surprising:
+            at, opened = window.find(_CLOSE), window.find(_OPEN)
+            before = window[at - 1] if at > 0 else self._last
+            if at < 0 and opened < 0:
+                kept = max(_cut_tag(window, _CLOSE), _cut_tag(window, _OPEN))
+                window, self._pending = window[: len(window) - kept], window[len(window) - kept :]
+            elif 0 <= opened < at or at < 0 or before == "`":
+                # It writes about tags.
+                self._surprising = False
+            else:
+                self._surprising = False
+                self.began_inside = True
+                self._where = "between"
+                window, rest = window[:at], window[at + len(_CLOSE) :]
+        if window:
+            self._last = window[-1]
+            pieces.append(Text(text=window))
+        return rest
 
     def _give_up(self) -> list[Text | Reasoning]:
         text = "".join([*self._held, self._pending])
@@ -137,18 +160,11 @@ class Thoughts:
         self._pending = ""
         self._assumed = False
         self._where = "answer"
-        self._watch(text)
+        self._last = text[-1:]
         return [Text(text=text)] if text else []
 
-    def _watch(self, piece: str) -> None:
-        """Learn for the model's next answer what comes too late for this one."""
-        window = self._recent + piece
-        if _CLOSE in window:
-            self.began_inside = True
-        self._recent = window[1 - len(_CLOSE) :]
 
-
-def _cut_tag(text: str) -> int:
-    """How many characters at the end of `text` may be the beginning of a closing tag."""
-    longest = min(len(text), len(_CLOSE) - 1)
-    return next((n for n in range(longest, 0, -1) if _CLOSE.startswith(text[-n:])), 0)
+def _cut_tag(text: str, tag: str) -> int:
+    """How many characters at the end of `text` may be the beginning of `tag`."""
+    longest = min(len(text), len(tag) - 1)
+    return next((n for n in range(longest, 0, -1) if tag.startswith(text[-n:])), 0)

@@ -9,7 +9,6 @@ import anyio
 
 from kowalski.errors import ServerUnavailable
 from kowalski.inference.completions.answer import Answer
-from kowalski.inference.completions.completion import Completion
 from kowalski.inference.exo.fields import identifier
 from kowalski.inference.exo.node_api import MAX_LONG_BYTES
 from kowalski.inference.exo.task import read_tasks
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from kowalski.inference.completions.completion import Completion
     from kowalski.inference.completions.endpoint import Endpoint
     from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.limits import ExoLimits
@@ -51,8 +51,11 @@ class Attempt:
         endpoint: Endpoint,
         view: View,
         model: str,
+        completion: Completion,
     ) -> None:
-        """`endpoint` is the node to ask, and `view` what was seen before."""
+        """`endpoint` is the node to ask, and `view` what was seen before; `completion` reads what
+        it answers.
+        """
         self.candidates: tuple[Instance, ...] = tuple(
             standing.instance for standing in view.of_model(model)
         )
@@ -63,7 +66,7 @@ class Attempt:
         self._limits = limits
         self._endpoint = endpoint
         self._gateway = next((n for n, url in view.urls.items() if url == endpoint.root), "")
-        self._completion = Completion(endpoint, model)
+        self._completion = completion
         self._answer: Answer | None = None
         self._asked_at = anyio.current_time()
         self._reading: anyio.CancelScope | None = None

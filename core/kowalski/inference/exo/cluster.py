@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.errors import (
-    InvalidRequest,
-    InvalidSettings,
-    KowalskiError,
-    ModelUnavailable,
-    ServerUnavailable,
-)
+from kowalski.errors import InvalidSettings, ModelUnavailable
+from kowalski.inference.completions.completion import Completion
 from kowalski.inference.completions.completion_request import completion_request
 from kowalski.inference.completions.endpoint import Endpoint
 from kowalski.inference.completions.http_client import open_client
 from kowalski.inference.exo.attempt import Attempt
 from kowalski.inference.exo.catalogue import downloaded_models
+from kowalski.inference.exo.gateways import Gateways
 from kowalski.inference.exo.identity import Identities
 from kowalski.inference.exo.inventory import devices, served_models
-from kowalski.inference.exo.ledger import Ledger
+from kowalski.inference.exo.kinship import Kinship
 from kowalski.inference.exo.limits import ExoLimits
 from kowalski.inference.exo.lookout import Lookout
+from kowalski.inference.exo.mending import Mending
 from kowalski.inference.exo.node_api import NodeApi
 from kowalski.inference.exo.placement import Placement
 from kowalski.inference.exo.placing import Placing
 from kowalski.inference.exo.removal import in_use, named, not_loaded, requests_at
 from kowalski.inference.exo.repairs import Repairs
+from kowalski.inference.model_notes import ModelNotes
 from kowalski.model.placement import Removal
 
 if TYPE_CHECKING:
@@ -39,9 +37,7 @@ if TYPE_CHECKING:
     import httpx2
     from anyio.abc import TaskGroup
 
-    from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.node import ExoDevice
-    from kowalski.inference.exo.standing import Standing
     from kowalski.inference.exo.view import View
     from kowalski.model.chat import ChatRequest, ServedModel
     from kowalski.model.placement import PlacementRequest, RemovalRequest
@@ -64,10 +60,14 @@ class ExoCluster:
         name: str = "exo",
         mends: bool = True,
         limits: ExoLimits | None = None,
+        kinship: Kinship | None = None,
+        notes: ModelNotes | None = None,
     ) -> None:
         """`seeds` are URLs of any of its nodes, two or more so that it stays in sight if one goes.
 
         `mends`: place instances again that are broken, or were lost with a node or the master.
+        `kinship` tells whether another that shares it is the same cluster, and `notes` has what
+        was found out of its models earlier.
 
         Raises:
             InvalidSettings: there is no seed, or one is no URL.
@@ -78,12 +78,14 @@ class ExoCluster:
         self._name = name
         self._mends = mends
         self._limits = limits or ExoLimits()
-        self._ledger = Ledger()
-        self._unmended: dict[str, str] = {}
+        self._kinship = kinship or Kinship()
+        self.notes = notes or ModelNotes()
         self._client: httpx2.AsyncClient
         self._tasks: TaskGroup
         self._api: NodeApi
         self._lookout: Lookout
+        self._mending: Mending
+        self._gateways: Gateways
         self.placement: Placement
         self.repairs: Repairs
 
@@ -96,10 +98,21 @@ class ExoCluster:
         self._api = NodeApi(self._client, within_s=limits.request_s)
         self._tasks = anyio.create_task_group()
         identities = Identities(self._api, limits, self._tasks)
-        self._lookout = Lookout(self._api, identities, self._seeds, limits)
+        self._lookout = Lookout(
+            self._api,
+            identities,
+            self._seeds,
+            limits,
+            lambda home: self._kinship.strangers(self._lookout, home),
+        )
         self.placement = Placement(self._api, self._lookout, limits)
         self.repairs = Repairs(self._lookout, self.placement, limits)
+        self._mending = Mending(
+            self._lookout, self.repairs, limits, lambda: self._mends and self.same_as is None
+        )
+        self._gateways = Gateways(self._name, self._lookout, self.repairs, self._mending, limits)
         await self._tasks.__aenter__()
+        self._kinship.join(self._lookout, self._name)
         return self
 
     async def __aexit__(
@@ -108,6 +121,7 @@ class ExoCluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._kinship.leave(self._lookout)
         self._tasks.cancel_scope.cancel()
         try:
             # The error of the block is no task's: it must not become one of a group.
@@ -129,13 +143,18 @@ class ExoCluster:
         usable = 0 if view is None else sum(s.usable for s in view.standings.values())
         return self._limits.slots_per_instance * max(1, usable)
 
+    @property
+    def same_as(self) -> str | None:
+        """As `ModelServer.same_as`."""
+        return self._kinship.same_as(self._lookout)
+
     async def models(self) -> Sequence[ServedModel]:
         """As `ModelServer.models`: those with an instance, and those that are downloaded.
 
         Raises:
             ServerUnavailable: no node answers.
         """
-        view = await self._look(0.0)
+        view = await self._mending.look()
         cards = await downloaded_models(self._api, view.url)
         return served_models(view, cards, self.repairs.expects)
 
@@ -145,7 +164,7 @@ class ExoCluster:
         Raises:
             ServerUnavailable: no node answers.
         """
-        return await devices(self._api, await self._look(0.0))
+        return await devices(self._api, await self._mending.look())
 
     def place(self, request: PlacementRequest) -> Placing:
         """Begin to load a model. It is withdrawn if it is not ready when the cluster is left."""
@@ -160,7 +179,7 @@ class ExoCluster:
             InvalidRequest: several ids begin so.
             ServerUnavailable: no node answers.
         """
-        return bool(named(await self._look(0.0), name))
+        return bool(named(await self._mending.look(), name))
 
     async def remove(self, request: RemovalRequest) -> Removal:
         """Take all instances of a model out of memory, or the one that is named.
@@ -172,10 +191,8 @@ class ExoCluster:
             ServerUnavailable: no node answers, or it was not done in time.
         """
         # What its owner removes must not be placed again as lost.
-        self.repairs.forget(request.name)
-        self._ledger.strike(request.name)
-        self._unmended.pop(request.name, None)
-        view = await self._look(0.0)
+        self._mending.forget(request.name)
+        view = await self._mending.look()
         standings = named(view, request.name)
         if not standings:
             raise not_loaded(view, request.name, self._name)
@@ -183,7 +200,7 @@ class ExoCluster:
         if requests and not request.force:
             raise in_use(request.name, self._name, requests)
         for standing in standings:
-            self._ledger.strike(standing.instance.id)
+            self._mending.forget(standing.instance.id)
             await self.placement.remove(standing.instance.id)
         return Removal(
             server=self._name,
@@ -198,7 +215,7 @@ class ExoCluster:
         Raises:
             ServerUnavailable: no node answers.
         """
-        return await self._look(0.0)
+        return await self._mending.look()
 
     @asynccontextmanager
     async def chat(self, request: ChatRequest) -> AsyncIterator[Attempt]:
@@ -212,97 +229,27 @@ class ExoCluster:
             RequestRefused: exo refuses this request, and would again.
         """
         model = request.model or ""
-        view = await self._look(self._limits.poll_s)
+        view = await self._mending.look(max_age_s=self._limits.poll_s)
         if any(standing.broken for standing in view.of_model(model)):
             # exo would go on to send requests there.
-            await self._mend(view, model)
-            view = await self._look(0.0)
-        endpoint = Endpoint.at(self._gateway(view, model), name=self._name)
-        attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model)
+            await self._mending.mend(view, model)
+            view = await self._mending.look()
+        endpoint = Endpoint.at(self._gateways.find(view, model), name=self._name)
+        known = self.notes.of(model).begins_thinking
+        completion = Completion(endpoint, model, begins_thinking=known)
+        attempt = Attempt(self._api, self._lookout, self._limits, endpoint, view, model, completion)
         self._tasks.start_soon(attempt.watch)
         try:
             try:
                 await attempt.ask(self._client, completion_request(request))
             except ModelUnavailable as error:
                 # The cluster is another than it was when it was looked at.
-                self._gateway(await self._look(0.0), model)
+                self._gateways.find(await self._mending.look(), model)
                 raise ModelUnavailable(error.user_message, self._limits.poll_s) from error
             yield attempt
         finally:
             await attempt.aclose()
+            if (begins := completion.begins_thinking) is not None:
+                self.notes.begins_thinking(model, begins)
             if attempt.failed:
-                await self._mend_after(model)
-
-    def _gateway(self, view: View, model: str) -> str:
-        """The URL of a node that has a usable instance of `model` in its view."""
-        standings = view.of_model(model)
-        problem = self._unmended.get(model)
-        unmended = f" It is not placed again by itself: {problem}" if problem else ""
-        usable = [standing for standing in standings if standing.usable]
-        if usable:
-            return usable[0].through[0]
-        if standings:
-            loads = any(standing.problem is None for standing in standings)
-            # A second look may find it broken for certain, and mend it.
-            hopeful = loads or not self._lookout.settled
-            raise ModelUnavailable(
-                f"{self._name} cannot serve {model!r} now: {_why(standings)}.{unmended}",
-                retry_after_s=self._limits.poll_s if hopeful else None,
-            )
-        if self.repairs.expects(model):
-            raise ModelUnavailable(
-                f"{self._name} lost {model!r}, and is about to load it again.",
-                retry_after_s=self._limits.poll_s,
-            )
-        loaded = {s.instance.model for s in view.standings.values() if s.usable}
-        raise ModelUnavailable(
-            f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
-            f"Loaded: {', '.join(sorted(loaded)) or 'none'}.{unmended}"
-        )
-
-    async def _look(self, max_age_s: float) -> View:
-        view = await self._lookout.look(max_age_s=max_age_s)
-        if not self._mends:
-            return view
-        self._ledger.note(view)
-        if self._ledger.lost:
-            await self._repair(list(self._ledger.lost.values()))
-            view = await self._lookout.look()
-            self._ledger.note(view)
-        return view
-
-    async def _mend(self, view: View, model: str) -> None:
-        await self._repair([s.instance for s in view.of_model(model) if s.broken])
-
-    async def _mend_after(self, model: str) -> None:
-        """See whether what failed is broken, so that it is not asked again."""
-        with anyio.move_on_after(self._limits.mending_s):
-            try:
-                await self._mend(await self._look(0.0), model)
-            except ServerUnavailable:
-                # The failure that the caller is told of says more.
-                return
-
-    async def _repair(self, instances: Sequence[Instance]) -> None:
-        if not self._mends:
-            return
-        with anyio.move_on_after(self._limits.mending_s):
-            for instance in instances:
-                try:
-                    await self.repairs.repair(instance)
-                except KowalskiError as error:
-                    self._unmended[instance.model] = error.user_message
-                    self._ledger.strike(instance.id)
-                    if not isinstance(error, InvalidRequest):
-                        # That may change: the next look tries it again, if it is not there.
-                        self._ledger.lost[instance.id] = instance
-                else:
-                    self._unmended.pop(instance.model, None)
-                    self._ledger.strike(instance.id)
-
-
-def _why(standings: Sequence[Standing]) -> str:
-    standing = next((one for one in standings if one.problem is None), standings[0])
-    if standing.problem is not None:
-        return standing.problem
-    return f"it is loading on {', '.join(standing.names)}, {standing.progress:.0%} done"
+                await self._mending.mend_after(model)

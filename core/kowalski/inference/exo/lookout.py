@@ -16,7 +16,7 @@ from kowalski.inference.exo.topology import may_be_asked
 from kowalski.inference.exo.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kowalski.inference.exo.identity import Identities
     from kowalski.inference.exo.limits import ExoLimits
@@ -34,12 +34,20 @@ class Lookout:
     """
 
     def __init__(
-        self, api: NodeApi, identities: Identities, seeds: Sequence[str], limits: ExoLimits
+        self,
+        api: NodeApi,
+        identities: Identities,
+        seeds: Sequence[str],
+        limits: ExoLimits,
+        strangers: Callable[[frozenset[str]], frozenset[str]],
     ) -> None:
+        """`strangers`: the nodes not to look through, though they were met, where the seeds are in
+        one cluster with the nodes that it is given."""
         self._api = api
         self._identities = identities
         self._seeds = tuple(seeds)
         self._limits = limits
+        self._strangers = strangers
         self._looking = anyio.Lock()
         self._freshness = Freshness()
         self._learnt: dict[str, str] = {}
@@ -94,6 +102,9 @@ class Lookout:
         at = anyio.current_time()
         nodes = await self._identities.ask(self._asked(), at)
         reports = await self._reports(nodes)
+        home = self._home(reports)
+        strangers = self._strangers(home)
+        reports = [report for report in reports if report.node not in strangers]
         self._notice_reset(reports)
         addresses = self._learn(reports)
         nodes = await self._identities.ask(self._asked(), at)
@@ -108,6 +119,7 @@ class Lookout:
         return View(
             at=at,
             reports=tuple(reports),
+            home=home,
             urls=urls,
             gone=gone,
             names=dict(self._names),
@@ -152,6 +164,10 @@ class Lookout:
         if not found:
             raise self._out_of_sight(list(failures.values()))
         return [found[node] for node in chosen if node in found]
+
+    def _home(self, reports: Sequence[Report]) -> frozenset[str]:
+        at_seeds = [report for report in reports if report.url in self._seeds] or reports
+        return frozenset(node for report in at_seeds for node in report.topology.nodes)
 
     def _notice_reset(self, reports: Sequence[Report]) -> None:
         """A node that has applied fewer events than before follows a new master."""

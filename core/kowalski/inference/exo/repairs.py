@@ -44,11 +44,11 @@ class Repairs:
         """Expect no instance of `model` any more."""
         self._begun.pop(model, None)
 
-    async def repair(self, instance: Instance) -> bool:
+    async def repair(self, instance: Instance) -> Instance | None:
         """Take `instance` away and place its model again, on as many nodes as it had, or are left,
         and have the model on their disks.
 
-        Whoever asks for one that another has repaired already gets False.
+        Returns what was asked for instead; None to whoever asks for one that was repaired already.
 
         Raises:
             InvalidRequest: of several clusters, nothing tells which had it.
@@ -59,7 +59,7 @@ class Repairs:
         """
         async with self._repairing:
             if instance.id in self._done:
-                return False
+                return None
             now = anyio.current_time()
             while self._at and now - self._at[0] > self._limits.repairs_within_s:
                 self._at.popleft()
@@ -79,7 +79,7 @@ class Repairs:
             # Commanded, it must not be placed a second time.
             self._done.append(instance.id)
             await self._placement.send(offer)
-            return True
+            return offer.instance
 
     async def _offer(self, view: View, instance: Instance) -> Offer | None:
         """What to place instead; None where there may be room once `instance` has gone."""

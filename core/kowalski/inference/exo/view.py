@@ -20,6 +20,7 @@ class View:
     Attributes:
         at: when it was looked at, on anyio's clock.
         reports: what each node that was asked says; at least one.
+        home: the nodes that are in one cluster with those at its seeds, dead ones too.
         urls: the nodes that said who they are, with the URL where they did.
         gone: the nodes of the cluster that are not alive, with the reason.
         names: friendly names by node.
@@ -30,6 +31,7 @@ class View:
 
     at: float
     reports: tuple[Report, ...]
+    home: frozenset[str]
     urls: Mapping[str, str]
     gone: Mapping[str, Absence]
     names: Mapping[str, str]

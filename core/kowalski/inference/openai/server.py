@@ -25,6 +25,7 @@ from kowalski.inference.completions.http_client import (
 )
 from kowalski.inference.completions.refusal import OptionRefused, refusal_of
 from kowalski.inference.completions.unreachable import unreachable
+from kowalski.inference.model_notes import ModelNotes
 from kowalski.inference.openai.listing import USUAL_SLOTS, Listing, Vllm, entries
 from kowalski.inference.openai.llama_cpp import LlamaCpp
 from kowalski.inference.openai.lm_studio import LmStudio
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 MAX_LISTING_BYTES: Final = 8 * 1024 * 1024
 _NAMES_SHOWN: Final = 20
 _BUSY: Final = (429, 502, 503, 504)
-_MODELS_REMEMBERED: Final = 1000
 
 
 class OpenAIServer:
@@ -55,8 +55,11 @@ class OpenAIServer:
         name: str | None = None,
         api_key: ApiKey | None = None,
         deadlines: Deadlines | None = None,
+        notes: ModelNotes | None = None,
     ) -> None:
         """`url` may have `/v1` at its end or not; `name` is its host and port if omitted.
+
+        `notes` has what was found out of its models earlier.
 
         The first token may take as long as the request says, but never longer than `deadlines` do.
 
@@ -70,7 +73,7 @@ class OpenAIServer:
         self._kind: ServerKind | None = None
         self._kinds: tuple[ServerKind, ...] = (Vllm(), LlamaCpp(), LmStudio(), Ollama())
         self._refused_options: set[str] = set()
-        self._begins_thinking: dict[str, bool] = {}
+        self.notes = notes or ModelNotes()
 
     async def __aenter__(self) -> Self:
         self._client = await open_client(
@@ -98,6 +101,11 @@ class OpenAIServer:
     def slots(self) -> int:
         """As `ModelServer.slots`: the server's own number once `models` has learnt it."""
         return self._slots
+
+    @property
+    def same_as(self) -> str | None:
+        """As `ModelServer.same_as`: nothing tells two such servers from one."""
+        return None
 
     async def models(self) -> Sequence[ServedModel]:
         """As `ModelServer.models`. The kind of server is found out once.
@@ -129,7 +137,8 @@ class OpenAIServer:
             yield answer
         finally:
             await answer.aclose()
-            self._learn(request.model or "", answer.completion.begins_thinking)
+            if (begins := answer.completion.begins_thinking) is not None:
+                self.notes.begins_thinking(request.model or "", begins)
 
     async def _ask(self, request: ChatRequest) -> Answer:
         while True:
@@ -142,7 +151,7 @@ class OpenAIServer:
                 self._refused_options.add(error.option)
 
     async def _ask_once(self, request: ChatRequest, body: dict[str, Any]) -> Answer:
-        known = self._begins_thinking.get(request.model or "")
+        known = self.notes.of(request.model or "").begins_thinking
         completion = Completion(self._endpoint, request.model, begins_thinking=known)
         first_token_s = min(self._deadlines.first_token_s, request.timeout_s)
         deadlines = replace(self._deadlines, first_token_s=first_token_s)
@@ -150,10 +159,6 @@ class OpenAIServer:
             return await Answer.asked(self._client, self._endpoint, body, completion, deadlines)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error.user_message} {await self._offer()}") from error
-
-    def _learn(self, model: str, begins_thinking: bool | None) -> None:
-        if begins_thinking is not None and len(self._begins_thinking) < _MODELS_REMEMBERED:
-            self._begins_thinking[model] = begins_thinking
 
     async def _offer(self) -> str:
         """A sentence with the models that are there."""

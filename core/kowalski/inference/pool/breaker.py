@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -15,8 +16,24 @@ WINDOW_S: Final = 30.0
 REST_S: Final = 10.0
 
 
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A call that was let in, for telling how it ended.
+
+    `began_at` is a time on the breaker's clock, `marks` how many failures it had counted then.
+    """
+
+    probe: bool
+    began_at: float
+    marks: int
+    answered: bool = False
+
+
 class Breaker:
-    """Closed until `FAILURES` calls failed within `WINDOW_S` seconds, then open.
+    """Closed until `FAILURES` failures within `WINDOW_S` seconds, then open.
+
+    What fails together has one cause and is one failure: a call that began before the last one was
+    counted adds none, unless it waited in vain for all of the window.
 
     After `REST_S` seconds it is half-open: one call is let through as a probe. If that succeeds
     the breaker closes; if it fails, it is open again. `clock` tells seconds and never goes back.
@@ -25,6 +42,7 @@ class Breaker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._marks = 0
         self._rests_until: float | None = None
         self._probing = False
         self.failing_since: float | None = None
@@ -48,39 +66,48 @@ class Breaker:
         """When, on the clock, a probe may begin; None where waiting for a time is no use."""
         return self._rests_until if self.state == "open" else None
 
-    def enter(self) -> bool:
-        """Begin a call that `admits` allows. True: it is the probe, and must say how it ended."""
+    def enter(self) -> Entry:
+        """Begin a call that `admits` allows. A probe must say how it ended."""
         self._probing = self._rests_until is not None
-        return self._probing
+        return Entry(probe=self._probing, began_at=self._clock(), marks=self._marks)
 
-    def succeeded(self, *, probe: bool) -> None:
-        """A call was answered, be it with a refusal."""
-        if probe:
-            self._probing = False
+    def succeeded(self, entry: Entry) -> None:
+        """A call was answered, be it with a refusal, or begins to be."""
+        entry.answered = True
+        if self._settles(entry):
             self._rests_until = self.failing_since = None
             self._failures.clear()
 
-    def failed(self, *, probe: bool) -> None:
+    def failed(self, entry: Entry) -> None:
         """The server did not answer a call, or not to the end."""
         now = self._clock()
-        if probe:
-            self._probing = False
+        if self._settles(entry):
             self._rests_until = now + REST_S
-        elif self._rests_until is None:
+        elif self._rests_until is None and self._counts(entry, now):
+            self._marks += 1
             self._failures.append(now)
             if len(self._failures) == FAILURES and self._failures[0] > now - WINDOW_S:
                 self._rests_until = now + REST_S
                 self.failing_since = now
 
-    def trip(self, *, probe: bool) -> None:
+    def trip(self, entry: Entry) -> None:
         """The server would turn away any call: it opens at once."""
-        if probe:
-            self._probing = False
+        self._settles(entry)
         self._rests_until = self._clock() + REST_S
         if self.failing_since is None:
             self.failing_since = self._clock()
 
-    def abandoned(self, *, probe: bool) -> None:
-        """A call was given up before it told anything about the server."""
+    def abandoned(self, entry: Entry) -> None:
+        """A call was given up, or is over. It need not have told anything about the server."""
+        self._settles(entry)
+
+    def _settles(self, entry: Entry) -> bool:
+        """Whether this is the first word of the probe, which makes room for another."""
+        probe, entry.probe = entry.probe, False
         if probe:
             self._probing = False
+        return probe
+
+    def _counts(self, entry: Entry, now: float) -> bool:
+        in_vain = not entry.answered and now - entry.began_at >= WINDOW_S
+        return entry.marks == self._marks or in_vain

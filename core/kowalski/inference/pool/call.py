@@ -18,7 +18,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.model_server import AccessRefused
-from kowalski.inference.pool.context_window import PromptSize, estimated_tokens
+from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
 from kowalski.inference.pool.waiting_line import Seat, Turn
@@ -72,7 +72,7 @@ class Call:
         self._principal = principal
         self._patience_s = patience_s
         self._scope = anyio.CancelScope()
-        self._size = PromptSize.of(request)
+        self._size = PromptSize()
         self._tries = Tries()
         self._shown = False
 
@@ -97,6 +97,7 @@ class Call:
         with self._shared.roster.interest(), self._scope:
             if not self._patience_s:
                 self._begin()
+            self._size = await PromptSize.of(self._request)
             await self._shared.roster.settle(self._request.model or self._shared.default_model())
             await self._ask(await self._model(), sink)
         if self._scope.cancelled_caught:

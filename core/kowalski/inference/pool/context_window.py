@@ -1,21 +1,13 @@
 """How much each model of each server really reads, and what surely does not fit.
 
-The law of lower bounds: no tokenizer in use joins two words into one token, or more than eight
-characters of Chinese, Japanese or Korean; nor do the tokens of a long text have more than twelve
-characters each, wherever runs of one letter, of blanks and of punctuation count as one. So
-`PromptSize.least` is never more than the true count, a prompt is refused before it is sent only if
-even that count is over what is known, and nothing that fits is ever refused. For the first count,
-whitespace and what begins with punctuation are nothing: any amount of it may be one token.
-
-Texts of which tokens have more than eight such characters are no writer's, so a server that counts
-so few has probably read a part.
+A prompt is refused before it is sent only if even the tokens that it certainly has
+(`PromptSize.least`) are over what is known, and nothing that fits is ever refused.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -25,26 +17,14 @@ from kowalski.inference.model_server import AccessRefused
 from kowalski.model.chat import ChatMessage, ChatRequest, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
-
     from kowalski.inference.pool.member import Member
-
-Place = tuple[str, str]
-"""A server and a model."""
+    from kowalski.inference.pool.prompt_size import PromptSize
 
 MATTERS_FROM: Final = 2000
 """Estimated tokens from which on it is worth knowing whether a server cuts prompts silently."""
 
-_COUNTED_CHARACTERS: Final = 1_000_000
+_LOG: Final = logging.getLogger(__name__)
 _FAR_BELOW: Final = 0.75
-_IDEOGRAPHS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-_IDEOGRAPHS_PER_TOKEN: Final = 8
-_RUNS: Final = re.compile(r"[\W_]+|(\w)\1{3,}")
-_MOST_CHARACTERS_PER_TOKEN: Final = 12
-_MANY_CHARACTERS_PER_TOKEN: Final = 8
-# Below this, a text may well be one long word's rare tokens.
-_LONG_TEXT: Final = 8000
 # What servers keep free when they cut a prompt to their limit.
 _SPARE: Final = 8
 _SMALLEST_PROBE: Final = 4096
@@ -53,60 +33,26 @@ _SMALLEST_CONTEXT: Final = 256
 _ENDLESS: Final = 1 << 40
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSize:
-    """How long a prompt is, as far as its text tells. Looking at a long one takes its time.
-
-    Attributes:
-        least: a number of tokens that it certainly has.
-        credible: the fewest that a server may count and be believed to have read all of it.
-    """
-
-    least: int
-    credible: int
-
-    @classmethod
-    def of(cls, request: ChatRequest) -> Self:
-        """The size of a request's messages together."""
-        words = sum(_least(message.content) for message in request.messages)
-        characters = _characters(request)
-        least = max(words, characters // _MOST_CHARACTERS_PER_TOKEN)
-        many = characters // _MANY_CHARACTERS_PER_TOKEN
-        return cls(least, max(int(least * _FAR_BELOW), many))
-
-
-def estimated_tokens(request: ChatRequest) -> int:
-    """About how many tokens the prompt has: a third of its ASCII, two thirds of the rest."""
-    tokens = 0.0
-    for message in request.messages:
-        text = message.content
-        plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-        tokens += plain / 3 + (len(text) - plain) / 1.5
-    return int(tokens)
-
-
 class ContextWindows:
-    """What is known of every server's models. `learnt` is what it was told earlier, and may be
-    kept: tokens per server and model.
-    """
+    """How much every server's models read: what the servers tell, and what was found out."""
 
-    def __init__(self, learnt: Mapping[Place, int] | None = None) -> None:
-        self.learnt: dict[Place, int] = dict(learnt or {})
-        self._read_whole: dict[Place, int] = defaultdict(int)
-        self._probing: dict[Place, anyio.Lock] = defaultdict(anyio.Lock)
+    def __init__(self) -> None:
+        self._probing: dict[tuple[str, str], anyio.Lock] = defaultdict(anyio.Lock)
 
     def known(self, member: Member, model: str) -> int | None:
         """What it can read, in tokens: as the server tells, else as it was learnt."""
         served = member.served(model)
         if served is not None and served.context_tokens is not None:
             return served.context_tokens
-        return self.learnt.get((member.name, model))
+        return member.server.notes.of(model).reads
 
-    def forget(self, server: str) -> None:
-        """What was learnt of a server holds no longer."""
-        for known in (self.learnt, self._read_whole):
-            for place in [place for place in known if place[0] == server]:
-                del known[place]
+    def found_out(self, member: Member, model: str) -> bool:
+        """Whether the server does not tell what it can read, and was asked."""
+        served = member.served(model)
+        if served is not None and served.context_tokens is not None:
+            return False
+        note = member.server.notes.of(model)
+        return note.reads is not None or note.reads_whole > 0
 
     def fits(self, member: Member, model: str, least: int) -> bool:
         """Whether a prompt of at least so many tokens may fit."""
@@ -115,10 +61,10 @@ class ContextWindows:
 
     def learn(self, member: Member, model: str, error: ContextTooLarge) -> None:
         """A server refused a prompt: it cuts none silently, and may have told its limit."""
-        place = member.name, model
-        self._read_whole[place] = _ENDLESS
+        notes = member.server.notes
+        notes.reads_whole(model, _ENDLESS)
         if error.limit_tokens is not None:
-            self.learnt[place] = error.limit_tokens
+            notes.reads(model, error.limit_tokens)
 
     def read_less(self, member: Member, model: str, size: PromptSize, usage: Usage) -> bool:
         """Whether the server seems to have read less of a prompt of this size than it was given."""
@@ -126,11 +72,7 @@ class ContextWindows:
         limit = self.known(member, model)
         if limit is not None and max(_SMALLEST_CONTEXT, limit - _SPARE) <= read <= limit:
             return True
-        if _SMALLEST_CONTEXT <= read < size.credible:
-            return True
-        place = member.name, model
-        self._read_whole[place] = max(self._read_whole[place], usage.prompt_tokens)
-        return False
+        return _SMALLEST_CONTEXT <= read < size.credible
 
     async def probe(self, member: Member, model: str, estimate: int) -> None:
         """Find out, where it matters and is not known, whether a prompt of that size is read whole.
@@ -141,10 +83,10 @@ class ContextWindows:
         Raises:
             ServerUnavailable, ModelUnavailable, AccessRefused: as for any prompt.
         """
-        place = member.name, model
         if not self._is_open(member, model, estimate):
             return
-        async with self._probing[place]:
+        notes = member.server.notes
+        async with self._probing[member.name, model]:
             # Whoever held the lock may have found out.
             if not self._is_open(member, model, estimate):
                 return
@@ -161,35 +103,19 @@ class ContextWindows:
             except AccessRefused:
                 raise
             except RequestRefused:
-                self._read_whole[place] = _ENDLESS
+                notes.reads_whole(model, _ENDLESS)
             else:
                 if _SMALLEST_CONTEXT <= read < words * _FAR_BELOW:
-                    self.learnt[place] = read
+                    notes.reads(model, read)
                 else:
-                    self._read_whole[place] = max(read, words)
+                    notes.reads_whole(model, max(read, words))
+            known = notes.of(model).reads
+            found = "whatever it was given" if known is None else f"{known} tokens"
+            _LOG.info("Asked %s once how much %s reads: %s", member.name, model, found)
 
     def _is_open(self, member: Member, model: str, estimate: int) -> bool:
-        return (
-            estimate > max(MATTERS_FROM, self._read_whole[member.name, model])
-            and self.known(member, model) is None
-        )
-
-
-def _least(text: str) -> int:
-    text = text[:_COUNTED_CHARACTERS]
-    words = sum(word[0].isalnum() for word in text.split())
-    if text.isascii():
-        return words
-    ideographs = sum(map(len, _IDEOGRAPHS.findall(text)))
-    return max(words, ideographs // _IDEOGRAPHS_PER_TOKEN)
-
-
-def _characters(request: ChatRequest) -> int:
-    """The characters of a long text, runs of them as one; of a short one, none."""
-    if sum(len(message.content) for message in request.messages) < _LONG_TEXT:
-        return 0
-    counted = (message.content[:_COUNTED_CHARACTERS] for message in request.messages)
-    return sum(len(_RUNS.sub(" ", text)) for text in counted)
+        whole = member.server.notes.of(model).reads_whole
+        return estimate > max(MATTERS_FROM, whole) and self.known(member, model) is None
 
 
 def _filler(model: str, words: int) -> ChatRequest:

@@ -39,7 +39,8 @@ async def ask_for_json(
 ) -> ChatResult:
     """The first answer that satisfies `request.json_schema`; its text is the JSON alone.
 
-    Servers that know schemas are given it with the request. An answer that does not satisfy it is
+    Servers that know schemas are given it with the request. One that calls tools is no answer yet,
+    and returned as it is. An answer that does not satisfy it is
     handed back to the model with what is wrong, until `ASKED_AT_MOST` answers have failed. Times,
     tokens and restarts of all of them are summed up. `left_s` tells the seconds that the last
     call of `ask` had left.
@@ -56,6 +57,9 @@ async def ask_for_json(
     while True:
         result = await ask(asked)
         results.append(result)
+        if result.tool_calls:
+            # What is called must be answered before there is anything to judge.
+            return _summed_up(results, result.text)
         found, problem = await anyio.to_thread.run_sync(_judge, schema, result.text)
         if problem is None:
             return _summed_up(results, found)

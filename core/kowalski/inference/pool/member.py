@@ -46,13 +46,17 @@ class Member:
 
     @property
     def slots(self) -> int:
-        """How many calls it takes at once; never less than one."""
-        return max(1, self.server.slots)
+        """How many calls it takes at once; none only if another is asked in its place."""
+        return 0 if self.server.same_as is not None else max(1, self.server.slots)
 
     @property
     def usable(self) -> bool:
         """Whether calls may go to it now, slots aside."""
-        return self.breaker.admits and self._clock() >= self.rests_until
+        return (
+            self.server.same_as is None
+            and self.breaker.admits
+            and self._clock() >= self.rests_until
+        )
 
     @property
     def stale(self) -> bool:
@@ -67,6 +71,8 @@ class Member:
     @property
     def trouble(self) -> str | None:
         """Why it should not, or cannot, be asked now, for a person."""
+        if (other := self.server.same_as) is not None:
+            return f"it is the same cluster as {other}, which is asked in its place"
         if self.lockout is not None:
             return self.lockout
         if self.breaker.state == "open":
@@ -93,11 +99,12 @@ class Member:
 
     def _answers(self, model: ServedModel) -> bool:
         able = model.state in _ANSWERING or model.on_demand
-        return able and model.name not in self._lacking
+        return able and model.name not in self._lacking and self.server.same_as is None
 
     def loads(self, model: str) -> bool:
         """Whether it is loading the model, so that it will answer for it."""
-        return any(m.name == model and m.state == "loading" for m in self.models)
+        loading = any(m.name == model and m.state == "loading" for m in self.models)
+        return loading and self.server.same_as is None
 
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""

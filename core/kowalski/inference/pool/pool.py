@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from kowalski.errors import InvalidRequest, KowalskiError
+from kowalski.errors import KowalskiError
 from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
+from kowalski.inference.pool.request_check import check_request
 from kowalski.inference.pool.retry_budget import RetryBudget
 from kowalski.inference.pool.roster import Roster
 from kowalski.inference.pool.waiting_line import WaitingLine
@@ -38,7 +39,6 @@ class Pool:
         servers: the first of them.
         default_model: for prompts that name none; may be set at any time.
         queue: prompts that may wait for a slot; more are refused as busy.
-        windows: what was learnt earlier of the models' contexts.
         probing: whether servers that do not tell their context are asked, before the first long
             prompt, how much they really read.
     """
@@ -49,12 +49,11 @@ class Pool:
         *,
         default_model: str | None = None,
         queue: int = QUEUE,
-        windows: ContextWindows | None = None,
         probing: bool = True,
     ) -> None:
         clock = anyio.current_time
         self.default_model = default_model
-        self.windows = windows or ContextWindows()
+        self._windows = ContextWindows()
         self._first = tuple(servers)
         self._tasks = anyio.create_task_group()
         self._roster = Roster(clock, changed=lambda: self._line.stir())
@@ -63,7 +62,7 @@ class Pool:
             roster=self._roster,
             line=self._line,
             budget=RetryBudget(clock),
-            windows=self.windows,
+            windows=self._windows,
             clock=clock,
             default_model=lambda: self.default_model,
             probing=probing,
@@ -99,7 +98,6 @@ class Pool:
             InvalidRequest: there is none of that name.
         """
         self._roster.remove(name)
-        self.windows.forget(name)
 
     @property
     def slots(self) -> int:
@@ -121,9 +119,13 @@ class Pool:
         return self._roster.interest()
 
     async def models(self) -> dict[str, tuple[ServedModel, ...]]:
-        """What each server has, asked now; of one that does not answer, what it last had."""
+        """What each server has, asked now; of one that does not answer, what it last had; of one
+        in whose place another is asked, nothing."""
         await self._roster.refresh()
-        return {member.name: member.models for member in self._roster.members.values()}
+        return {
+            member.name: member.models if member.slots else ()
+            for member in self._roster.members.values()
+        }
 
     def problems(self) -> dict[str, str]:
         """Why servers cannot or should not be asked now, by name; those that are well lack."""
@@ -140,10 +142,10 @@ class Pool:
         Raises, from the iteration:
             DeadlineExceeded, ServerUnavailable, NoServerAvailable, ModelUnavailable,
             ContextTooLarge, RequestRefused, Busy: as `Call.run` says.
-            InvalidRequest: the time given is none, or the schema cannot be used. That what streams
-                satisfies the schema is not checked.
+            InvalidRequest: the time given, the tools or the schema cannot be used. That what
+                streams satisfies the schema is not checked.
         """
-        _check(request)
+        check_request(request)
         call = Call(self._shared, request, principal=principal)
         return ChatStream(call, request.json_schema)
 
@@ -154,7 +156,7 @@ class Pool:
             AnswerInvalid: no answer satisfied the schema.
             KowalskiError: as `chat`.
         """
-        _check(request)
+        check_request(request)
         return await WholeAnswer(self._shared, principal=principal).run(request)
 
     async def outcome(
@@ -167,7 +169,7 @@ class Pool:
         """
         answer = WholeAnswer(self._shared, principal=principal, patience_s=patience_s)
         try:
-            _check(request)
+            check_request(request)
             return PromptOutcome(index=index, result=await answer.run(request))
         except KowalskiError as error:
             return PromptOutcome(index=index, failure=answer.failure(error))
@@ -184,14 +186,17 @@ class Pool:
         """
         await self._roster.seek(model or self.default_model)
         named = self._roster.choose(model, self.default_model)
-        scores = [
-            score
-            if member.served(named)
-            else replace(score, eligible=False, note=score.note or f"it does not have {named} now")
-            for member in self._roster.members.values()
-            for score in (self._score(member),)
-        ]
-        return _ordered(scores)
+        return _ordered(self._score_for(one, named) for one in self._roster.members.values())
+
+    def _score_for(self, member: Member, model: str) -> InferenceScore:
+        score = replace(
+            self._score(member),
+            reads_tokens=self._windows.known(member, model),
+            asked_how_much=self._windows.found_out(member, model),
+        )
+        if member.served(model):
+            return score
+        return replace(score, eligible=False, note=score.note or f"it does not have {model} now")
 
     def _score(self, member: Member) -> InferenceScore:
         first_token_ms = member.latency.expected_ms
@@ -212,10 +217,3 @@ class Pool:
 
 def _ordered(scores: Iterable[InferenceScore]) -> tuple[InferenceScore, ...]:
     return tuple(sorted(scores, key=lambda s: (s.eligible, s.score), reverse=True))
-
-
-def _check(request: ChatRequest) -> None:
-    if not 0 < request.timeout_s < float("inf"):
-        raise InvalidRequest(f"timeout_s must be a positive number, not {request.timeout_s!r}.")
-    if not request.messages:
-        raise InvalidRequest("A prompt needs at least one message.")

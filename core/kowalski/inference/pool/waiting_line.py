@@ -54,33 +54,30 @@ class Seat:
     def __init__(self, member: Member) -> None:
         self.member = member
         self.told = False
-        self._probe = member.breaker.enter()
+        self._entry = member.breaker.enter()
         member.busy += 1
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
-        if self._probe:
+        if self._entry.probe:
             self.told = True
             self.member.lockout = None
-        self.member.breaker.succeeded(probe=self._probe)
-        self._probe = False
+        self.member.breaker.succeeded(self._entry)
 
     def failed(self) -> None:
         """The server did not answer, or not to the end."""
         self.told = True
-        self.member.breaker.failed(probe=self._probe)
-        self._probe = False
+        self.member.breaker.failed(self._entry)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
         self.told = True
         self.member.lockout = reason
-        self.member.breaker.trip(probe=self._probe)
-        self._probe = False
+        self.member.breaker.trip(self._entry)
 
     def release(self) -> None:
         """Lay the slot down."""
-        self.member.breaker.abandoned(probe=self._probe)
+        self.member.breaker.abandoned(self._entry)
         self.member.busy -= 1
 
 

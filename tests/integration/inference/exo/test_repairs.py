@@ -163,6 +163,37 @@ async def test_what_was_lost_with_the_master_is_placed_again(
     assert len(double.created) == 1
 
 
+async def test_what_nobody_heard_while_there_was_no_master_is_asked_of_the_next(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    double.add([0, 1])
+    await mending.models()
+    await double.kill(0)
+    await mending.view()
+    double.placing = False
+    with pytest.raises(ModelUnavailable, match="about to load it again"):
+        await is_answered(mending)
+    await double.lose_master(0)
+    double.placing = True
+    # Else the call may be made in the belief of a moment ago.
+    await mending.view()
+    assert await is_answered(mending)
+    assert len(double.created) == 2
+
+
+async def test_what_came_before_the_master_went_is_not_placed_twice(
+    double: ExoDouble, mending: ExoCluster
+) -> None:
+    broken = double.add([0])
+    double.fail(broken)
+    assert await is_answered(mending)
+    (placed,) = double.instances.values()
+    await double.lose_master(2)
+    double.take(placed.value, loading_steps=0)
+    await mending.models()
+    assert len(double.created) == 1
+
+
 async def test_what_was_lost_with_a_node_between_calls_is_placed_again(
     double: ExoDouble, mending: ExoCluster
 ) -> None:

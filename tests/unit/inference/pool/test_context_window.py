@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,12 +11,8 @@ from hypothesis import strategies as st
 
 from fake_model_server import FakeModelServer, answers, events_of, fails, prompt
 from kowalski.errors import ContextTooLarge, RequestRefused
-from kowalski.inference.pool.context_window import (
-    MATTERS_FROM,
-    ContextWindows,
-    PromptSize,
-    estimated_tokens,
-)
+from kowalski.inference.model_notes import ModelNotes
+from kowalski.inference.pool.context_window import MATTERS_FROM
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import Done, ServedModel, Text, Usage
 
@@ -26,15 +21,6 @@ if TYPE_CHECKING:
 
     from fake_model_server import Behaviour
     from kowalski.model.chat import ChatEvent, ChatRequest
-
-pieces = st.text() | st.text("ab1 .,=-\n") | st.text("日本語한국어 のabc", max_size=60)
-
-
-def generous_tokens(text: str) -> int:
-    """What the thriftiest tokenizer imaginable counts: every word with all that surrounds it is one
-    token, save that eight ideographs at most fit into one."""
-    words = [word for word in re.split(r"\s+", text) if re.search(r"\w", word)]
-    return sum(max(1, -(-len(re.findall("[\u3040-\u9fff\uac00-\ud7af]", w)) // 8)) for w in words)
 
 
 def silently_reads(limit: int) -> Behaviour:
@@ -50,19 +36,6 @@ def silently_reads(limit: int) -> Behaviour:
 
 def telling(tokens: int | None) -> list[ServedModel]:
     return [ServedModel(name="m", state="loaded", context_tokens=tokens)]
-
-
-@given(pieces)
-def test_the_lower_bound_is_never_above_what_the_thriftiest_tokenizer_counts(text: str) -> None:
-    assert PromptSize.of(prompt(text)).least <= generous_tokens(text)
-
-
-def test_whitespace_and_rules_count_for_nothing() -> None:
-    assert PromptSize.of(prompt(" \n\t" * 1000 + "-" * 5000 + " === " * 500)).least == 0
-
-
-def test_the_estimate_is_a_third_of_ascii_and_two_thirds_of_the_rest() -> None:
-    assert estimated_tokens(prompt("abc" * 10 + "日本語" * 10)) == 10 + 20
 
 
 @given(words=st.integers(1, 300), context=st.integers(1, 300))
@@ -96,18 +69,32 @@ async def test_a_limit_that_a_refusal_names_is_remembered() -> None:
             with pytest.raises(ContextTooLarge):
                 await pool.complete(prompt("word " * 200))
         assert len(server.asked) == 1
-        assert pool.windows.learnt == {("a", "m"): 100}
+        assert server.notes.of("m").reads == 100
         await pool.complete(prompt("word " * 90))
 
 
-async def test_what_was_learnt_earlier_can_be_given_and_is_forgotten_with_its_server() -> None:
-    server = FakeModelServer("a")
-    async with Pool([server], windows=ContextWindows({("a", "m"): 100})) as pool:
+async def test_what_was_found_out_earlier_holds() -> None:
+    notes = ModelNotes()
+    notes.reads("m", 100)
+    server = FakeModelServer("a", notes=notes)
+    async with Pool([server]) as pool:
         with pytest.raises(ContextTooLarge):
             await pool.complete(prompt("word " * 200))
-        pool.remove("a")
-        pool.add(server)
-        await pool.complete(prompt("word " * 200))
+    assert not server.asked
+
+
+async def test_what_was_found_out_is_explained_and_what_a_server_tells_is_not() -> None:
+    cutting = FakeModelServer("a", otherwise=silently_reads(4096))
+    telling_one = FakeModelServer("b", models=telling(100_000))
+    async with Pool([cutting, telling_one]) as pool:
+        before = {one.server: one.asked_how_much for one in await pool.explain_for("m")}
+        await pool.complete(prompt("word " * 6000))
+        after = {
+            one.server: (one.reads_tokens, one.asked_how_much)
+            for one in await pool.explain_for("m")
+        }
+    assert before == {"a": False, "b": False}
+    assert after == {"a": (4096, True), "b": (100_000, False)}
 
 
 async def test_an_answer_to_less_than_was_given_is_marked() -> None:
@@ -185,7 +172,7 @@ async def test_a_server_that_cuts_silently_is_found_out_before_the_first_long_pr
             await pool.complete(prompt("word " * 6000))
         probe = server.asked[1]
         assert probe.max_tokens == 1
-        assert (len(server.asked), pool.windows.learnt) == (2, {("a", "m"): 4096})
+        assert (len(server.asked), server.notes.of("m").reads) == (2, 4096)
 
 
 async def test_a_prompt_that_one_server_would_cut_goes_to_another() -> None:
@@ -276,7 +263,7 @@ async def test_a_count_that_no_context_could_have_is_not_believed() -> None:
     async with Pool([server]) as pool:
         result = await pool.complete(prompt("word " * 6000))
         assert (result.text, result.input_truncated) == ("x", False)
-        assert pool.windows.learnt == {}
+        assert server.notes.of("m").reads is None
 
 
 async def test_a_server_that_fails_its_probe_is_replaced() -> None:

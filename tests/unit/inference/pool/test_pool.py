@@ -24,6 +24,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.pool.breaker import FAILURES
 from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
@@ -256,6 +257,13 @@ class TestFailures:
 
 
 class TestAFailingServer:
+    async def test_is_asked_again_at_once_where_many_prompts_failed_together(self) -> None:
+        server = FakeModelServer("a", script=[fails(None, "cut", after_s=1)] * FAILURES)
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            for _ in range(FAILURES):
+                tasks.start_soon(pool.complete, prompt())
+        assert len(server.asked) == 2 * FAILURES
+
     async def test_is_left_alone_and_said_to_be_once_it_failed_five_times(self) -> None:
         server = FakeModelServer("a", otherwise=fails())
         async with Pool([server]) as pool:
