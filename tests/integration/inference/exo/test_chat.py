@@ -13,7 +13,7 @@ from doubles.exo.cluster import HANG_S, MODEL
 from kowalski.errors import ModelUnavailable, ServerUnavailable
 from kowalski.inference.completions.deadlines import Deadlines
 from kowalski.inference.exo.cluster import ExoCluster
-from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
+from kowalski.model.chat import ChatMessage, ChatRequest, Done, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,6 +41,17 @@ async def test_an_answer_is_streamed_to_its_end(double: ExoDouble, cluster: ExoC
         Done(finish_reason="stop"),
     ]
     assert double.cancelled == []
+
+
+async def test_a_model_that_began_inside_a_thought_is_expected_to_do_so_again(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    double.add([0])
+    said = {"message": {"content": "why</think>yes"}, "finish_reason": "stop"}
+    double.told["/v1/chat/completions"] = {"choices": [said]}
+    done = Done(finish_reason="stop")
+    assert await answer(cluster) == [Text(text="why"), Text(text="yes"), done]
+    assert await answer(cluster) == [Reasoning(text="why"), Text(text="yes"), done]
 
 
 async def test_it_is_asked_through_a_node_that_holds_the_model(
