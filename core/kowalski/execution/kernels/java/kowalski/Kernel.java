@@ -108,6 +108,7 @@ public final class Kernel {
             trace.add(thrown.getClass().getName(), thrown.getMessage(), thrown.getStackTrace());
             tell(CompileErrors.isTooDeep(thrown) ? CompileErrors.tooDeep() : trace.failure());
         }
+        for (String loss : repl.losses()) Streams.say(loss + "\n");
         running = false;
         if (interrupted) {
             tell(new Failure("KeyboardInterrupt", "interrupted", 0, 0, ""));

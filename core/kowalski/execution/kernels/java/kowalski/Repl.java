@@ -1,6 +1,7 @@
 package kowalski;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -34,15 +35,18 @@ final class Repl {
     private record Source(Block block, Block.Part part) {}
 
     private final JShell shell;
+    private final Variables variables;
     private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
     private final Map<String, Source> sources = new HashMap<>();
 
     Repl() {
+        Control control = new Control();
         shell = JShell.builder()
-            .executionEngine(new Control.Provider(), Map.of())
+            .executionEngine(new Control.Provider(control), Map.of())
             .compilerOptions("-proc:none", "-Xlint:none", "-XDstringConcat=inline")
             .build();
+        variables = new Variables(shell, control);
     }
 
     SourceCodeAnalysis analysis() {
@@ -57,7 +61,7 @@ final class Repl {
         for (Block.Part part : block.parts) {
             if (over.getAsBoolean()) return null;
             value = null;
-            for (SnippetEvent event : shell.eval(part.code())) {
+            for (SnippetEvent event : evaluated(part)) {
                 Snippet snippet = event.snippet();
                 if (event.causeSnippet() == null) sources.put(snippet.id(), new Source(block, part));
                 if (event.status() == Status.REJECTED) throw rejected(block, part, snippet);
@@ -72,6 +76,11 @@ final class Repl {
         for (Snippet snippet : incomplete) check(snippet);
         if (value == null || value.isEmpty()) return null;
         return value.length() > MOST_CHARACTERS ? value.substring(0, MOST_CHARACTERS) : value;
+    }
+
+    /** What became of variables that the last block was not to touch, a line each. */
+    Collection<String> losses() {
+        return variables.losses();
     }
 
     /** Give the program a function of its caller's; it stays. */
@@ -111,6 +120,18 @@ final class Repl {
             Json.described(m.name(), "method", m.name() + "(" + m.parameterTypes() + ")")));
         shell.types().forEach(t -> found.add(Json.described(t.name(), "type", firstLine(t.source()))));
         return found.stream().limit(200).collect(Collectors.joining(",", "[", "]"));
+    }
+
+    private List<SnippetEvent> evaluated(Block.Part part) {
+        if (part.kind() == Kind.STATEMENT) return shell.eval(part.code());
+        try {
+            variables.remember();
+            List<SnippetEvent> events = shell.eval(part.code());
+            variables.restore(events);
+            return events;
+        } catch (IllegalAccessException impossible) {
+            throw new IllegalStateException(impossible);
+        }
     }
 
     private String valueOf(VarSnippet variable) {
