@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -36,15 +37,18 @@ final class Repl {
 
     private final JShell shell;
     private final Variables variables;
+    private final Consumer<Findings> warn;
     private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
     private final Map<String, Source> sources = new HashMap<>();
 
-    Repl() {
+    /** `warn` hears of warnings, as soon as the shell tells them: when what they are about has run. */
+    Repl(Consumer<Findings> warn) {
+        this.warn = warn;
         Control control = new Control();
         shell = JShell.builder()
             .executionEngine(new Control.Provider(control), Map.of())
-            .compilerOptions("-proc:none", "-Xlint:none", "-XDstringConcat=inline")
+            .compilerOptions("-proc:none", Findings.LINT, "-XDstringConcat=inline")
             .build();
         variables = new Variables(shell, control);
     }
@@ -63,8 +67,12 @@ final class Repl {
             value = null;
             for (SnippetEvent event : evaluated(part)) {
                 Snippet snippet = event.snippet();
-                if (event.causeSnippet() == null) sources.put(snippet.id(), new Source(block, part));
                 if (event.status() == Status.REJECTED) throw rejected(block, part, snippet);
+                if (event.causeSnippet() == null) {
+                    sources.put(snippet.id(), new Source(block, part));
+                    Findings found = found(block, part, snippet);
+                    if (!found.hasErrors() && !found.messages().isEmpty()) warn.accept(found);
+                }
                 if (event.exception() != null) throw thrown(event.exception());
                 boolean waits = event.status() == Status.RECOVERABLE_DEFINED
                     || event.status() == Status.RECOVERABLE_NOT_DEFINED;
@@ -157,19 +165,25 @@ final class Repl {
     }
 
     private Failure rejected(Block block, Block.Part part, Snippet snippet) {
-        CompileErrors errors = new CompileErrors(block);
-        for (Diag diagnosis : shell.diagnostics(snippet).collect(Collectors.toList())) {
-            if (!diagnosis.isError()) continue;
-            int offset = part.offset() - part.shift() + (int) diagnosis.getPosition();
-            errors.add(offset, diagnosis.getCode(), diagnosis.getMessage(Locale.ENGLISH));
-        }
-        if (errors.isEmpty() && snippet instanceof DeclarationSnippet) {
+        Findings found = found(block, part, snippet);
+        if (!found.hasErrors() && snippet instanceof DeclarationSnippet) {
             shell.unresolvedDependencies((DeclarationSnippet) snippet)
-                .forEach(missing -> errors.add(
+                .forEach(missing -> found.error(
                     mentioned(part, missing), "compiler.err.cant.resolve", "cannot find symbol: " + missing));
         }
-        if (errors.isEmpty()) errors.add(part.offset(), "", "this is no Java");
-        return errors.failure();
+        if (!found.hasErrors()) found.error(part.offset(), "", "this is no Java");
+        return found.failure();
+    }
+
+    private Findings found(Block block, Block.Part part, Snippet snippet) {
+        Findings found = new Findings(block);
+        for (Diag diagnosis : (Iterable<Diag>) shell.diagnostics(snippet)::iterator) {
+            int offset = part.offset() - part.shift() + (int) diagnosis.getPosition();
+            String message = diagnosis.getMessage(Locale.ENGLISH);
+            if (diagnosis.isError()) found.error(offset, diagnosis.getCode(), message);
+            else found.warning(offset, diagnosis.getCode(), message);
+        }
+        return found;
     }
 
     /** Where a part first names what it misses, such as `variable total` or `method sum(int)`. */
