@@ -296,10 +296,14 @@ async def test_a_session_that_has_changed_files_builds_what_cannot_be_kept_of_it
     await engine.end_session("own")
 
 
-async def test_an_error_that_a_session_s_own_file_would_mend_is_none_there(engine: Engine) -> None:
-    first = RunRequest(language="bash", code="echo 'pub fn f() {}' >/tmp/own.rs", session="mended")
+@pytest.mark.parametrize("path", ["", '#[path = "/tmp/own.rs"] '])
+async def test_an_error_that_a_session_s_own_file_mends_is_none_there(
+    engine: Engine, path: str
+) -> None:
+    writing = "echo 'pub fn f() {}' | tee own.rs >/tmp/own.rs"
+    first = RunRequest(language="bash", code=writing, session="mended")
     assert (await engine.run(first)).status == "ok"
-    code = '#[path = "/tmp/own.rs"]\nmod own;\nfn main() { own::f(); print!("ran"); }'
+    code = f'{path}mod own;\nfn main() {{ own::f(); print!("ran"); }}'
     result = await engine.run(replace(first, language="rust", code=code))
     assert (result.status, result.stdout) == ("ok", "ran"), result
     await engine.end_session("mended")
