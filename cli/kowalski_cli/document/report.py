@@ -57,6 +57,7 @@ class DocumentReport:
         self._dot = f" {self._style.sign('dot')} "
         self._block = 0
         self._running = ""
+        self._doing = ""
         self._any = False
 
     async def hear(self, told: Told | Event) -> None:
@@ -66,8 +67,12 @@ class DocumentReport:
         if told.type == "block":
             await self._begin(told)
         elif told.type == "started":
-            self._progress.begin(self._running)
+            self._doing = ""
+            self._progress.begin(lambda: self._doing + self._running)
+        elif told.type == "compiling":
+            self._doing = f"{one_line(told.doing)}{self._dot}"
         elif told.type == "output":
+            self._doing = ""
             await self._live.write(self._gutter.output(told.stream, told.text))
         elif told.type == "artifact":
             run_id = told.id.rpartition("-")[0]

@@ -66,6 +66,23 @@ def test_a_block_uses_the_crates_of_its_manifest_and_the_files_beside_it(
     assert (told.stdout, told.stderr, told.exit_code) == ("42 included", "", 0), told
 
 
+def test_what_cargo_is_at_is_told_and_is_no_output(folder: Path, tmp_path: Path) -> None:
+    process = _toolchain(tmp_path, 'echo "warning: not of work" >&2\nexec REAL "$@"\n')
+    code = MANIFEST.replace('"mine"', f'"{folder}/mine"') + "mine::answer();"
+    told = _run(process, code)
+    assert [frame.text(0) for frame in told.steps if "Compiling" in frame.text(0)] == [
+        f"Compiling mine v1.2.3 ({folder}/mine)",
+        "Compiling code v0.0.0",
+    ]
+    assert not any("warning" in frame.text(0) for frame in told.steps)
+    assert (told.stdout, told.stderr, told.exit_code) == ("", "", 0), told
+    broken = _run(process, code.replace("answer", "nothing"))
+    assert "Compiling" not in broken.traceback
+    failed = _run(process, code.replace(f'"{folder}/mine"', '"nowhere"'))
+    process.close()
+    assert "warning: not of work" in failed.traceback
+
+
 def test_a_manifest_in_a_comment_counts_too_and_may_rename(rust: KernelProcess) -> None:
     manifest = '//! ```cargo\n//! [dependencies.other]\n//! package = "mine"\n//! path = "mine"\n'
     told = _run(rust, manifest + '//! ```\nprint!("{}", other::answer());')

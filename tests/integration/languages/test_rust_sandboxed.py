@@ -277,9 +277,12 @@ async def test_what_cannot_be_kept_is_built_once_for_a_run_in_a_session(
     )
     for _ in range(2):
         (scripted / "notes").unlink(missing_ok=True)
-        result = await engine.run(request)
+        async with engine.start(request) as run:
+            steps = [event.doing async for event in run.events() if event.type == "compiling"]
+            result = await run.result()
+        assert f"Compiling mine v1.0.0 ({scripted}/mine)" in steps
         assert (result.status, result.session_alive) == (status, True), result
-        assert result.stdout == ("one" if status == "ok" else "")
+        assert (result.stdout, result.stderr) == ("one" if status == "ok" else "", "")
         assert (scripted / "notes").read_text() == "built\n"
     await engine.end_session("once")
 

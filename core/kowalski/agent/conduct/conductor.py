@@ -138,6 +138,10 @@ class Conductor:
         """As `Listener`: the program printed."""
         self.run.output(stream, data)
 
+    def compiling(self, doing: str) -> None:
+        """As `Listener`: the compiler is at something that takes its time."""
+        self.run.compiling(doing)
+
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
         """As `Listener`: the program made something."""
         await self.run.artifact(name, media_type, data)

@@ -88,10 +88,18 @@ class Compiler:
         source: "Source" = self._sibling("rust_source").Source(plain)
         return source
 
-    def compile(self, code: str, *, release: bool, tell: bool, network: bool) -> Result:
+    def compile(
+        self,
+        code: str,
+        hear: "typing.Callable[[str], None]",
+        *,
+        release: bool,
+        tell: bool,
+        network: bool,
+    ) -> Result:
         """Compile a block. Its program is there until `clear`; the result has it to `tell` it.
 
-        Crates are built where there is a `network`.
+        Crates are built where there is a `network`; `hear` is told how that goes.
         """
         source, manifests = self.source(code), self._sibling("rust_manifest")
         messages = self._sibling("rust_messages")
@@ -110,7 +118,7 @@ class Compiler:
                 return result
         elif not may_build:
             return Result(source, [messages.refused(manifest, lacking)], "")
-        return self._with_crates(source, manifest, release=release, tell=tell)
+        return self._with_crates(source, manifest, hear, release=release, tell=tell)
 
     def is_current(self, files: "list[str]") -> bool:
         """Whether files, told by names and hashes in turn, still hold what they held."""
@@ -157,7 +165,13 @@ class Compiler:
                 pass
 
     def _with_crates(
-        self, source: "Source", manifest: "Manifest", *, release: bool, tell: bool
+        self,
+        source: "Source",
+        manifest: "Manifest",
+        hear: "typing.Callable[[str], None]",
+        *,
+        release: bool,
+        tell: bool,
     ) -> Result:
         messages = self._sibling("rust_messages")
         cargo = self._sibling("rust_cargo").Cargo(
@@ -166,7 +180,7 @@ class Compiler:
         start = posix.getcwdb().decode("utf-8", "surrogateescape")
         package = manifest.package(start, self._edition)
         began_ns = posix.stat(self._own().put("code.rs", b"")).st_ctime_ns
-        crates: "Crates" = cargo.build(package, _environment(), run, release=release)
+        crates: "Crates" = cargo.build(package, _environment(), spawn, hear, release=release)
         if crates.flags:
             return self._compiled(source, crates, release=release, tell=tell, began_ns=began_ns)
         found = messages.read(crates.text, source)
@@ -318,10 +332,23 @@ def run(
     Raises:
         OSError: it cannot be started.
     """
+    return posix.waitpid(spawn(path, argv, environment, actions), 0)[1]
+
+
+def spawn(
+    path: str,
+    argv: "list[str]",
+    environment: "dict[bytes, bytes]",
+    actions: "typing.Sequence[tuple[typing.Any, ...]]" = (),
+) -> int:
+    """Start a program; its process id.
+
+    Raises:
+        OSError: it cannot be started.
+    """
     # What the kernel ignores or catches, its programs do not.
     defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
-    pid = posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
-    return posix.waitpid(pid, 0)[1]
+    return posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
 
 
 def _environment() -> "dict[bytes, bytes]":

@@ -102,6 +102,7 @@ class Kernel:
         words = how.split()
         result = self._compiler.compile(
             code,
+            lambda doing: self._channel.send(("compiling", doing)),
             release="release" in words,
             tell="tell" in words,
             network="network" in words,
