@@ -105,6 +105,15 @@ async def _failed(engine: Engine, request: RunRequest) -> RunResult:
     return result
 
 
+async def test_a_program_that_is_kept_is_executed_where_it_lies(engine: Engine, home: Path) -> None:
+    request = _request('print!("{}", std::env::current_exe()?.display())')
+    assert (await engine.run(request)).stdout.startswith("/tmp/")
+    for session in (None, "place"):
+        place = (await engine.run(replace(request, session=session))).stdout
+        assert place.startswith(f"{home}/state/blobs/open/")
+    await engine.end_session("place")
+
+
 async def test_an_unchanged_block_is_compiled_once(engine: Engine, home: Path) -> None:
     before = _kept(home)
     first = await engine.run(_request('let unused = 1; println!("hello");'))

@@ -47,7 +47,11 @@ class Result:
 
 
 class Compiler:
-    """`rustc`, with a folder of its own for what it makes."""
+    """`rustc`, with a folder of its own for what it makes.
+
+    Attributes:
+        place: where a program lies that was just compiled.
+    """
 
     def __init__(self, path: str, siblings: str) -> None:
         self._path = path
@@ -55,6 +59,8 @@ class Compiler:
         self._modules: "dict[str, typing.Any]" = {}
         temporary = posix.environ.get(b"TMPDIR", b"/tmp").decode("utf-8", "surrogateescape")
         self._folder = "%s/rust.%d" % (temporary, posix.getpid())
+        self._is_clear = True
+        self.place = self._folder + "/program"
         self._cargo = path.rpartition("/")[0] + "/cargo"
         self._edition = "2021"
 
@@ -131,17 +137,16 @@ class Compiler:
         return True
 
     def copied(self, kept: str) -> str:
-        """A program that was kept, where it may be executed."""
+        """A program that was kept, copied to where it may be executed."""
         self._make_folder()
-        program = self._folder + "/program"
         reader = posix.open(kept, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            writer = posix.open(program, _ANEW, 0o700)
+            writer = posix.open(self.place, _ANEW, 0o700)
             try:
                 while True:
                     data = posix.read(reader, _CHUNK)
                     if not data:
-                        return program
+                        return self.place
                     while data:
                         data = data[posix.write(writer, data) :]
             finally:
@@ -151,18 +156,15 @@ class Compiler:
 
     def program(self) -> bytes:
         """The program that was compiled last; nothing if it is too large to be handed on."""
-        program = self._folder + "/program"
-        if posix.stat(program).st_size > _MOST_BINARY_BYTES:
+        if posix.stat(self.place).st_size > _MOST_BINARY_BYTES:
             return b""
         return self._own().data("program", _MOST_BINARY_BYTES)
 
     def clear(self) -> None:
         """Remove what a block left in the compiler's folder; its program may still be running."""
-        for name in ("program", "code.rs", "messages", "files"):
-            try:
-                posix.unlink("%s/%s" % (self._folder, name))
-            except OSError:
-                pass
+        if not self._is_clear:
+            self._is_clear = True
+            self._remove()
 
     def _with_crates(
         self,
@@ -220,7 +222,7 @@ class Compiler:
             if not any(message.severity == "error" for message in found):
                 result.words = text or _ending(status)
             return result
-        result.program = self._folder + "/program"
+        result.program = self.place
         files = [] if crates is None else crates.files
         if tell and files is not None:
             self._fill(result, source.text, files, began_ns)
@@ -298,10 +300,18 @@ class Compiler:
         return hashing.hexdigest(), settled
 
     def _make_folder(self) -> None:
+        self._is_clear = False
         try:
             posix.mkdir(self._folder, 0o700)
         except FileExistsError:
-            self.clear()
+            self._remove()
+
+    def _remove(self) -> None:
+        for name in ("program", "code.rs", "messages", "files"):
+            try:
+                posix.unlink("%s/%s" % (self._folder, name))
+            except OSError:
+                pass
 
     def _own(self) -> "Folder":
         folder: "Folder" = self._sibling("rust_folder").Folder(self._folder)
