@@ -27,6 +27,7 @@ class PassThrough:
         self._live = live
         self._progress = Progress(live, tasks)
         self._progress.begin(f"{WAITING} {live.screen.style.sign('dot')} Ctrl-C ends it")
+        self._doing = ""
         self._cleaners: dict[Stream, TerminalText] = {}
         if sys.stdout.isatty():
             self._cleaners["stdout"] = TerminalText(colour=True)
@@ -35,9 +36,11 @@ class PassThrough:
 
     async def hear(self, event: Event) -> None:
         """Write what an event has for the person who ran it."""
-        if event.type in ("started", "finished"):
+        if event.type in ("started", "output", "finished"):
             await self._progress.end()
-        if event.type == "output":
+        if event.type == "compiling":
+            self._compile(event.doing)
+        elif event.type == "output":
             await self._output(event.stream, event.text)
         elif event.type == "artifact":
             await self._live.call(partial(note, _made(event)))
@@ -45,6 +48,12 @@ class PassThrough:
             for stream, cleaner in self._cleaners.items():
                 await self._write(stream, cleaner.rest())
             await self._end(event)
+
+    def _compile(self, doing: str) -> None:
+        begins = not self._doing
+        self._doing = f"{one_line(doing)} {self._live.screen.style.sign('dot')} Ctrl-C ends it"
+        if begins:
+            self._progress.begin(lambda: self._doing)
 
     async def _output(self, stream: Stream, text: str) -> None:
         cleaner = self._cleaners.get(stream)

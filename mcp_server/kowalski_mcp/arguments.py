@@ -82,6 +82,10 @@ Idempotent = Annotated[
         "device vanished.",
     ),
 ]
+Release = Annotated[
+    bool,
+    Field(strict=True, description="rust: optimised, for code that computes for long."),
+]
 RunId = Annotated[
     str,
     Plain,

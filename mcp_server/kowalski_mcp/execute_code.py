@@ -12,7 +12,16 @@ from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski.errors import AgentUnavailable, UnknownRun
 from kowalski.model.run import Limits, RunRequest
-from kowalski_mcp.arguments import Code, Device, Idempotent, Language, RunTimeout, SessionId, Stdin
+from kowalski_mcp.arguments import (
+    Code,
+    Device,
+    Idempotent,
+    Language,
+    Release,
+    RunTimeout,
+    SessionId,
+    Stdin,
+)
 from kowalski_mcp.client import requester
 from kowalski_mcp.progress import follow
 from kowalski_mcp.result import Execution, execution_result
@@ -38,6 +47,7 @@ def execute_code_tool(scope: Scope) -> ExactTool:
         device: Device | None = None,
         stdin: Stdin | None = None,
         idempotent: Idempotent = False,
+        release: Release = False,
     ) -> Annotated[CallToolResult, Execution]:
         """Run code in a sandbox and get what it printed, its last expression, figures and errors.
 
@@ -57,6 +67,7 @@ def execute_code_tool(scope: Scope) -> ExactTool:
             env=scope.env,
             device=device,
             idempotent=idempotent,
+            release=release,
             requester=requester(ctx, scope.face),
         )
         until_s = anyio.current_time() + scope.answer_after_s

@@ -88,6 +88,8 @@ def perform(arguments: Namespace) -> int:
     if arguments.write and arguments.check:
         raise InvalidRequest("Either write the outputs or check them: drop --write or --check.")
     path = Path(arguments.file)
+    # First of all, for reading what is no file might never end.
+    destination = _destination(path) if arguments.write else None
     document = anyio.run(read, path)
     chosen = plan(document, only=arguments.block, until=arguments.until)
     if arguments.json:
@@ -98,7 +100,6 @@ def perform(arguments: Namespace) -> int:
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
         return exit_codes.OK
-    destination = _destination(path) if arguments.write else None
     workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(
         workspace=workspace,

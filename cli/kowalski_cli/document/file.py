@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import tempfile
 from contextlib import suppress
@@ -29,20 +30,40 @@ class DocumentFile:
         target: the file itself, behind all links.
 
     Raises:
+        InvalidDocument: there is no such file.
         InvalidRequest: it could not be written after a run.
     """
 
     def __init__(self, path: Path) -> None:
-        self.target = path.resolve()
         self._path = path
-        if not self.target.is_file():
-            raise InvalidRequest(f"{path} is no file that can be written: drop --write.")
+        self._check_kind(path)
+        self.target = path.resolve()
         if not os.access(self.target, os.W_OK, effective_ids=True):
             raise InvalidRequest(f"{path} is read-only: make it writable, or drop --write.")
         if not os.access(self.target.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise InvalidRequest(
                 f"{self.target.parent} is read-only, and a document is written by putting a new "
                 "file there: make the folder writable, or drop --write."
+            )
+
+    def _check_kind(self, file: Path) -> None:
+        """Refuse what no new file can take the place of."""
+        path = self._path
+        try:
+            status = file.stat()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InvalidDocument(f"{path} cannot be read: {reason}.") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidRequest(f"{path} is no file that can be written: drop --write.")
+        if status.st_nlink > 1:
+            target = file.resolve()
+            place, fresh = (shlex.quote(str(one)) for one in (target, f"{target}.new"))
+            raise InvalidRequest(
+                f"{path} has {status.st_nlink} names (hard links), and a document is written by "
+                "putting a new file in the place of one: the others would go on showing what it "
+                f"was. Drop --write, or make it a file of its own: cp -p {place} {fresh} && "
+                f"mv {fresh} {place}"
             )
 
     def write(
@@ -59,6 +80,7 @@ class DocumentFile:
             InvalidRequest: the file cannot be written. In any case it is as it was.
         """
         for _ in range(_ATTEMPTS):
+            self._check_kind(self.target)
             now = load(self._path)
             carried = outputs if now.text == document.text else carried_over(outputs, document, now)
             if carried is None:

@@ -31,12 +31,15 @@ _MAX_VALUE_CHARACTERS: Final = 100_000
 _MAX_ARTIFACTS: Final = 64
 _MAX_DIAGNOSTICS: Final = 50
 _MAX_MESSAGE_CHARACTERS: Final = 2000
+_MAX_STEPS: Final = 1000
+_MAX_STEP_CHARACTERS: Final = 200
 
 
 class Listener(Protocol):
     """Hears what a run does, in order."""
 
     def output(self, stream: Stream, data: bytes) -> None: ...
+    def compiling(self, doing: str) -> None: ...
     async def artifact(self, name: str, media_type: str, data: bytes) -> None: ...
     async def call(self, call_id: str, name: str, arguments: str) -> None: ...
 
@@ -67,6 +70,7 @@ class _Exchange:
     build: Build | None
     outcome: Outcome = field(default_factory=Outcome)
     artifacts: int = 0
+    steps: int = 0
     is_compiled: bool = False
     over: anyio.Event = field(default_factory=anyio.Event)
 
@@ -264,7 +268,7 @@ class Kernel:
             exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
         elif frame.kind == "error":
             exchange.outcome.error = _program_error(frame)
-        elif frame.kind in ("built", "kept", "diagnostic"):
+        elif frame.kind in ("built", "kept", "passing", "diagnostic", "compiling"):
             _note_compiled(exchange, frame)
         elif (
             frame.kind == "artifact"
@@ -298,17 +302,28 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
     outcome, build = exchange.outcome, exchange.build
     if exchange.is_compiled:
         return
+    if frame.kind == "compiling":
+        if build is not None and exchange.steps < _MAX_STEPS:
+            exchange.steps += 1
+            exchange.listener.compiling(frame.text(0)[:_MAX_STEP_CHARACTERS])
+        return
     if frame.kind == "diagnostic":
-        if len(outcome.diagnostics) < _MAX_DIAGNOSTICS:
-            outcome.diagnostics += (_diagnostic(frame),)
+        told = (*outcome.diagnostics, _diagnostic(frame))
+        # No number of warnings keeps an error from being heard.
+        outcome.diagnostics = tuple(sorted(told, key=_weight))[:_MAX_DIAGNOSTICS]
         return
     exchange.is_compiled = True
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages
-    elif frame.kind == "built" and build is not None and build.tell:
+    elif frame.kind != "kept" and frame.fields and build is not None and build.tell:
         files = [frame.text(index) for index in range(2, len(frame.fields))]
         pairs = tuple(zip(files[::2], files[1::2], strict=False))
-        outcome.built = Built(frame.fields[0], frame.text(1)[:_MAX_VALUE_CHARACTERS], pairs)
+        words = frame.text(1)[:_MAX_VALUE_CHARACTERS]
+        outcome.built = Built(frame.fields[0], words, pairs, lasts=frame.kind == "built")
+
+
+def _weight(message: CompilerMessage) -> int:
+    return ("error", "warning").index(message.severity)
 
 
 def _diagnostic(frame: Frame) -> CompilerMessage:

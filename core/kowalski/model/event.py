@@ -39,6 +39,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling:
+    """Before the program begins: what its compiler is at, where that takes long."""
+
+    seq: int
+    doing: str
+    type: Literal["compiling"] = "compiling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """Text that the program printed. Bytes that are no UTF-8 appear as U+FFFD."""
 
@@ -168,7 +177,7 @@ class Finished:
     type: Literal["finished"] = "finished"
 
 
-Event: TypeAlias = Started | Output | Artifact | HostCall | Listening | Finished
+Event: TypeAlias = Started | Compiling | Output | Artifact | HostCall | Listening | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

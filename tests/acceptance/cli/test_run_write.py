@@ -184,6 +184,8 @@ def test_json_tells_what_was_written_and_what_differs(shell: Shell) -> None:
         (("notes.md", "--write", "--check"), "drop --write or --check"),
         (("linked.md", "--write"), "linked_files is no folder of its own"),
         (("-", "--write"), "cannot be read"),
+        (("pipe.md", "--write"), "no file that can be written"),
+        (("both.md", "--write"), "2 names (hard links)"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_anything_runs(
@@ -192,6 +194,9 @@ def test_what_cannot_be_written_is_refused_before_anything_runs(
     write_document(shell.folder, "bash\necho ran")
     write_document(shell.folder, "bash\necho ran", name="linked.md")
     (shell.folder / "linked_files").symlink_to("/")
+    os.mkfifo(shell.folder / "pipe.md")
+    write_document(shell.folder, "bash\necho ran", name="both.md")
+    os.link(shell.folder / "both.md", shell.folder / "other.md")
 
     done = shell.kowalski("run", *words)
 

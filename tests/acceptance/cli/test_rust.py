@@ -25,6 +25,8 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
 
     assert "  beside\n" in done.stdout
     assert "! warning: unused variable: `unused`\n" in done.stdout
+    assert "--> notes.md:4:5\n" in done.stdout
+    assert "! 4 | let unused = 1;\n" in done.stdout
     assert "  false\n" in done.stdout
     assert "E0308: mismatched types: expected `i32`, found `&str`\n" in done.stdout
     assert "    at notes.md:14:18\n" in done.stdout
@@ -50,3 +52,22 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
     )
     done = shell.kowalski("exec", "six.rs", "--release")
     assert (done.stdout, done.returncode) == ("42\n", 3)
+
+
+def test_what_cargo_is_at_is_seen_while_it_builds_and_goes(shell: Shell) -> None:
+    crate = shell.folder / "slow"
+    (crate / "src").mkdir(parents=True)
+    (crate / "Cargo.toml").write_text('[package]\nname = "slow"\nversion = "1.0.0"\n')
+    (crate / "src" / "lib.rs").touch()
+    sleeping = "std::thread::sleep(std::time::Duration::from_secs(2))"
+    (crate / "build.rs").write_text(f"fn main() {{ {sleeping} }}")
+    block = '---\n[dependencies]\nslow = { path = "slow" }\n---\nprintln!("built");'
+    write_document(shell.folder, f"rust\n{block}")
+    shell.kowalski("allow", ".", "--net")
+
+    screen = shell.watch("run", "notes.md")
+
+    screen.wait_for(r"\d s · Compiling slow v1\.0\.0 ")
+    assert screen.finish() == 0
+    assert "\n  built\n" in screen.text
+    assert "Compiling" not in screen.text

@@ -61,6 +61,7 @@ def unheard(wire: Wire, home: dict[str, str], folder: Path) -> Iterator[Wire]:
         ({**WELL, "session_id": "bad name!/"}, "session_id"),
         ({**WELL, "stdin": {"a": 1}}, "stdin"),
         ({**WELL, "idempotent": "yes"}, "idempotent"),
+        ({**WELL, "release": "yes"}, "release"),
         ({**WELL, "device": "no-such-device"}, "no-such-device"),
         ({**WELL, "sandbox": "none"}, "sandbox"),
         ({**WELL, "network": True}, "network"),

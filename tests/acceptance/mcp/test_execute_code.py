@@ -169,3 +169,9 @@ async def test_rust_runs_and_says_that_a_session_keeps_only_its_files(client: Cl
     assert (warning["line"], warning["column"]) == (1, 5)
     assert failed.is_error
     assert (failed["error"]["type"], failed["error"]["line"]) == ("E0599", 2)
+
+
+async def test_rust_is_optimised_on_request(client: Client) -> None:
+    code = 'print!("{}", !cfg!(debug_assertions));'
+    for release, said in ((False, "false"), (True, "true")):
+        assert (await execute(client, code, "rust", release=release))["stdout"] == said

@@ -30,6 +30,7 @@ class Told:
     errors: list[Frame] = field(default_factory=list)
     artifacts: list[Frame] = field(default_factory=list)
     compiled: list[Frame] = field(default_factory=list)
+    steps: list[Frame] = field(default_factory=list)
     stdout_bytes: bytes = b""
     stderr_bytes: bytes = b""
     interrupts: int = 0
@@ -133,7 +134,9 @@ class KernelProcess:
                 told.errors.append(frame)
             elif frame.kind == "artifact":
                 told.artifacts.append(frame)
-            elif frame.kind in ("built", "kept", "diagnostic"):
+            elif frame.kind == "compiling":
+                told.steps.append(frame)
+            elif frame.kind in ("built", "kept", "passing", "diagnostic"):
                 told.compiled.append(frame)
             elif frame.kind == "call":
                 self._answer(frame, functions)

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     from kowalski.model.event import Stream
 
 
-class _Deaf:
-    """Hears nothing of what a run does."""
+class _Listening:
+    """Hears of what a run does only what its compiler is at."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
 
     def output(self, stream: Stream, data: bytes) -> None:
         return None
+
+    def compiling(self, doing: str) -> None:
+        self.heard.append(doing)
 
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
         return None
@@ -54,9 +60,10 @@ async def _saying(*frames: bytes) -> AsyncIterator[Kernel]:
         await mechanism.close()
 
 
-async def _told(build: Build, *frames: bytes) -> Outcome:
+async def _told(build: Build, *frames: bytes, listener: _Listening | None = None) -> Outcome:
+    listener = listener or _Listening()
     async with _saying(*frames) as kernel:
-        return await kernel.run("", label="code", listener=_Deaf(), build=build)
+        return await kernel.run("", label="code", listener=listener, build=build)
 
 
 WARNING = CompilerMessage(severity="warning", type="unused", message="x", line=1, column=2)
@@ -92,3 +99,20 @@ async def test_what_a_compiler_says_is_bounded() -> None:
     outcome = await _told(Build(), *[said] * 51)
     assert len(outcome.diagnostics) == 50
     assert len(outcome.diagnostics[0].message) == 2000
+
+
+async def test_what_a_compiler_is_at_is_told_as_it_comes_and_no_more_once_it_is_done() -> None:
+    steps = [encode("compiling", f"Compiling {number}") for number in range(1001)]
+    long, late = encode("compiling", "x" * 201), encode("compiling", "late")
+    listener = _Listening()
+    await _told(Build(), long, steps[0], BUILT, late, listener=listener)
+    assert listener.heard == ["x" * 200, "Compiling 0"]
+    listener = _Listening()
+    await _told(Build(), *steps, listener=listener)
+    assert len(listener.heard) == 1000
+
+
+async def test_frames_that_lack_what_they_should_hold_do_no_harm() -> None:
+    for frame in (encode("built"), encode("passing"), encode("kept"), encode("compiling")):
+        outcome = await _told(Build(tell=True), frame)
+        assert (outcome.built, outcome.exit_code) == (None, 0)

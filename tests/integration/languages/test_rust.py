@@ -139,16 +139,18 @@ def _build(rust: KernelProcess, code: str) -> tuple[bytes, list[str]]:
     return built.fields[0], [built.text(index) for index in range(2, len(built.fields))]
 
 
-def test_a_program_that_was_kept_runs_without_its_compiler(
-    rust: KernelProcess, tmp_path: Path
+@pytest.mark.parametrize(("mode", "in_place"), [(0o555, True), (0o444, False)])
+def test_a_program_that_was_kept_runs_without_its_compiler_where_it_lies_if_it_may(
+    rust: KernelProcess, tmp_path: Path, mode: int, in_place: bool
 ) -> None:
-    binary, _ = _build(rust, 'print!("from the program")')
+    binary, _ = _build(rust, 'print!("{}", std::env::current_exe()?.display())')
     kept = tmp_path / "kept"
     kept.write_bytes(binary)
+    kept.chmod(mode)
     rust.send("build", "", str(kept), "said before\n")
     told = rust.run("this would be no Rust")
-    assert (told.stdout, told.stderr) == ("from the program", "said before\n")
-    assert [frame.kind for frame in told.compiled] == ["kept"]
+    assert (told.stdout == str(kept), told.stderr) == (in_place, "said before\n"), told
+    assert (told.exit_code, [frame.kind for frame in told.compiled]) == (0, ["kept"])
 
 
 def test_a_block_without_a_main_has_modules_of_files_beside_it(

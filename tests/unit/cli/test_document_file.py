@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -109,6 +110,40 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidRequest, match="no file that can be written"):
         DocumentFile(tmp_path / "pipe")
+
+
+def test_a_file_with_more_names_than_one_is_refused_before_and_after_its_blocks_ran(
+    path: Path,
+) -> None:
+    file = DocumentFile(path)
+    os.link(path, path.with_name("other.md"))
+
+    for refused in (lambda: DocumentFile(path), lambda: file.write(load(path), _SHOWN)):
+        with pytest.raises(InvalidRequest, match="2 names") as raised:
+            refused()
+
+    assert path.read_text() == _TEXT
+    _, command = str(raised.value).split("its own: ")
+    subprocess.run(command, shell=True, check=True)
+    DocumentFile(path).write(load(path), _SHOWN)
+    assert path.with_name("other.md").read_text() == _TEXT
+    assert "kowalski:output a" in path.read_text()
+
+
+def test_what_became_something_else_meanwhile_is_not_waited_for(path: Path) -> None:
+    file, document = DocumentFile(path), load(path)
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(InvalidRequest, match="no file that can be written"):
+        file.write(document, _SHOWN)
+
+
+def test_a_document_that_is_not_there_or_a_circle_of_links_is_said_to_be_so(path: Path) -> None:
+    path.with_name("circle.md").symlink_to("circle.md")
+    for name, reason in (("absent.md", "no such file"), ("circle.md", "symbolic links")):
+        with pytest.raises(InvalidDocument, match=reason):
+            DocumentFile(path.with_name(name))
 
 
 @pytest.fixture

@@ -138,6 +138,10 @@ class Conductor:
         """As `Listener`: the program printed."""
         self.run.output(stream, data)
 
+    def compiling(self, doing: str) -> None:
+        """As `Listener`: the compiler is at something that takes its time."""
+        self.run.compiling(doing)
+
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
         """As `Listener`: the program made something."""
         await self.run.artifact(name, media_type, data)
@@ -226,10 +230,13 @@ class Conductor:
             async with self._fresh_workbench() as apart:
                 build = compilation.build(None, clean=True, only=True)
                 outcome, warden = await self._run(*apart, build)
-                if warden.verdict is not None:
+                if warden.verdict is not None or await compilation.is_wrong(
+                    outcome, workbench.sandbox
+                ):
+                    kernel.runs += 1
                     return await self._end(workbench, kernel, warden, outcome, keep=keep)
             await compilation.keep(outcome)
-            kept = compilation.kept()
+            kept = compilation.kept() or await compilation.lent(outcome, workbench.sandbox)
         build = compilation.build(kept, clean=not keep)
         outcome, warden = await self._run(workbench, kernel, build)
         await compilation.keep(outcome)

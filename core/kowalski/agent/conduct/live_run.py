@@ -20,6 +20,7 @@ from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import KowalskiError
 from kowalski.model.event import (
     Artifact,
+    Compiling,
     Event,
     Finished,
     HostCall,
@@ -45,7 +46,7 @@ MEMORY_BYTES: Final = 1024 * 1024
 EVENT_BYTES: Final = 64 * 1024
 """About the most that one output event carries."""
 
-_Between: TypeAlias = Output | Artifact | HostCall | Listening
+_Between: TypeAlias = Compiling | Output | Artifact | HostCall | Listening
 _LOG: Final = logging.getLogger(__name__)
 _LAST_LINE_CHARACTERS: Final = 200
 _GATHER_S: Final = 0.004
@@ -113,6 +114,12 @@ class LiveRun:
         self._pending.append((stream, text, size))
         if self._pending_bytes > EVENT_BYTES:
             self._write_pending()
+
+    def compiling(self, doing: str) -> None:
+        """Take in what is being done before the program begins."""
+        self.last_line = doing
+        self._write_pending()
+        self._happen(Compiling(seq=self._seq, doing=doing))
 
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
         """Take in a thing that the program made."""

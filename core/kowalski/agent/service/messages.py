@@ -24,7 +24,7 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as it stands. `last_line` is the end of what it printed last."""
+    """A run as it stands. `last_line` ends what it printed last, or is what its compiler is at."""
 
     run_id: str
     result: RunResult | None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_ENTRY_BYTES: Final = 1 << 20
 _MOST_ENTRIES: Final = 2000
+_EXECUTABLE: Final = 0o555
+"""It is executed where it lies, as far as a sandbox allows that."""
 _TEMPORARY: Final = ".writing-"
 
 
@@ -77,6 +79,7 @@ class Compiled:
             OSError: it cannot be written.
         """
         ref = self._blobs.put(built.binary)
+        self._blobs.path(ref.sha256).chmod(_EXECUTABLE)
         entry = _Entry(ref.sha256, built.words, built.files, messages)
         data = json.dumps(to_json(entry)).encode()
         if len(data) > _MOST_ENTRY_BYTES:
@@ -87,6 +90,17 @@ class Compiled:
             temporary.replace(self._folder / key)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def lend(self, built: Built, messages: tuple[CompilerMessage, ...]) -> Kept:
+        """A program for one run, which no key finds. It goes as blobs do.
+
+        Raises:
+            Busy: the disk is full.
+            OSError: it cannot be written.
+        """
+        program = self._blobs.path(self._blobs.put(built.binary).sha256)
+        program.chmod(_EXECUTABLE)
+        return Kept(str(program), built.words, (), messages)
 
     def expire(self, max_age_s: float) -> None:
         """Forget what was not used for `max_age_s`, and the oldest of what is too many."""

@@ -13,6 +13,7 @@ from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import UnknownRun
 from kowalski.model.event import (
     Artifact,
+    Compiling,
     Event,
     Finished,
     HostCall,
@@ -86,7 +87,10 @@ def begin_run(db: sqlite3.Connection, started: Started) -> None:
 
 
 def append_event(
-    db: sqlite3.Connection, run_id: str, event: Output | Artifact | HostCall | Listening, start: int
+    db: sqlite3.Connection,
+    run_id: str,
+    event: Compiling | Output | Artifact | HostCall | Listening,
+    start: int,
 ) -> None:
     """Add an event between a run's beginning and its end.
 

@@ -25,7 +25,9 @@ _CODEGEN = ("opt-level", "panic", "lto", "codegen-units", "overflow-checks", "de
 _TOLD = re.compile(r"(CARGO_(?:PKG_\w+|MANIFEST_\w+|CRATE_NAME|BIN_NAME))=(.*)")
 _LOCAL = re.compile(r"path\+file://|git\+file://")
 _CAUSE = re.compile(r"^ *(?:\d+: )?(\S.*)")
+_AT_WORK = re.compile(r"(?=[ \w]{12} ) +[A-Z][a-z]+ ")
 _MOST_WORDS = 20000
+_CHUNK = 65536
 
 
 class Crates:
@@ -67,19 +69,21 @@ class Cargo:
         self,
         manifest: str,
         environment: "dict[bytes, bytes]",
-        run: "typing.Callable[..., int]",
+        spawn: "typing.Callable[..., int]",
+        hear: "typing.Callable[[str], None]",
         *,
         release: bool,
     ) -> Crates:
-        """Build what a manifest asks for. `run` runs a program, as `rust_compiler.run`."""
+        """Build what a manifest asks for.
+
+        `spawn` starts a program, as `rust_compiler.spawn`; `hear` is told what cargo is at.
+        """
         self._package.make()
         self._package.drop("Cargo.lock", "flags", "variables")
         self._package.put("Cargo.toml", manifest.encode("utf-8", "surrogateescape"))
         self._package.put("code.rs", b"fn main() {}\n")
         self._package.put("recorder", _RECORDER, 0o700)
-        status = self._run(self._environment(environment), run, release=release)
-        words = self._package.data("words", _MOST_WORDS).decode("utf-8", "replace")
-        words = words.replace(" (%s)" % self._package.path, "")
+        status, words = self._run(self._environment(environment), spawn, hear, release=release)
         crates = Crates(self._package.data("messages").decode("utf-8", "replace"), words)
         if status == 0:
             self._complete(crates, release=release)
@@ -88,26 +92,36 @@ class Cargo:
     def _run(
         self,
         environment: "dict[bytes, bytes]",
-        run: "typing.Callable[..., int]",
+        spawn: "typing.Callable[..., int]",
+        hear: "typing.Callable[[str], None]",
         *,
         release: bool,
-    ) -> int:
-        """How cargo ended. Its progress is told nowhere: a block prints the same each time."""
-        argv = [self._path, "build", "--quiet", "--bin=code", "--message-format=json"]
-        actions = [(posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0)]
-        for fd, name in ((1, "messages"), (2, "words")):
-            path = self._package.put(name, b"")
-            actions.append((posix.POSIX_SPAWN_OPEN, fd, path, posix.O_WRONLY, 0))
+    ) -> "tuple[int, str]":
+        """How cargo ended, and what it said; what it was at is no part of that."""
+        argv = [self._path, "build", "--bin=code", "--message-format=json"]
+        reader, writer = posix.pipe()
         here = posix.open(".", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
+            messages = self._package.put("messages", b"")
+            actions = (
+                (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
+                (posix.POSIX_SPAWN_OPEN, 1, messages, posix.O_WRONLY, 0),
+                (posix.POSIX_SPAWN_DUP2, writer, 2),
+            )
             # Beside its own package, it finds no settings of the folder's.
             posix.chdir(self._package.path)
-            return run(
+            pid = spawn(
                 self._path, [*argv, *(["--release"] if release else [])], environment, actions
             )
         finally:
+            posix.close(writer)
             posix.fchdir(here)
             posix.close(here)
+        try:
+            words = _heard(reader, hear, " (%s)" % self._package.path)
+        finally:
+            posix.close(reader)
+        return posix.waitpid(pid, 0)[1], words
 
     def _complete(self, crates: Crates, *, release: bool) -> None:
         """Tell how to compile with crates that were built."""
@@ -161,6 +175,25 @@ class Cargo:
             b"RUSTC": self._compiler.encode("utf-8", "surrogateescape"),
             b"RUSTC_WORKSPACE_WRAPPER": folder + b"/recorder",
         }
+
+
+def _heard(reader: int, hear: "typing.Callable[[str], None]", own: str) -> str:
+    """What comes until the end, but for the lines that tell what cargo is at: those are told.
+
+    `own` is left out: nobody needs to know the kernel's own package.
+    """
+    words, begun = "", b""
+    while True:
+        data = posix.read(reader, _CHUNK)
+        *lines, begun = (begun + data).split(b"\n") if data else (begun, b"")
+        for line in lines:
+            text = line.decode("utf-8", "replace").replace(own, "")
+            if _AT_WORK.match(text) is not None:
+                hear(text.strip())
+            elif len(words) < _MOST_WORDS:
+                words += text + "\n"
+        if not data:
+            return words
 
 
 def _manifests(path: str) -> "typing.Iterator[str]":

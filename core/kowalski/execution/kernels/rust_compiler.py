@@ -47,7 +47,11 @@ class Result:
 
 
 class Compiler:
-    """`rustc`, with a folder of its own for what it makes."""
+    """`rustc`, with a folder of its own for what it makes.
+
+    Attributes:
+        place: where a program lies that was just compiled.
+    """
 
     def __init__(self, path: str, siblings: str) -> None:
         self._path = path
@@ -55,6 +59,8 @@ class Compiler:
         self._modules: "dict[str, typing.Any]" = {}
         temporary = posix.environ.get(b"TMPDIR", b"/tmp").decode("utf-8", "surrogateescape")
         self._folder = "%s/rust.%d" % (temporary, posix.getpid())
+        self._is_clear = True
+        self.place = self._folder + "/program"
         self._cargo = path.rpartition("/")[0] + "/cargo"
         self._edition = "2021"
 
@@ -88,10 +94,18 @@ class Compiler:
         source: "Source" = self._sibling("rust_source").Source(plain)
         return source
 
-    def compile(self, code: str, *, release: bool, tell: bool, network: bool) -> Result:
+    def compile(
+        self,
+        code: str,
+        hear: "typing.Callable[[str], None]",
+        *,
+        release: bool,
+        tell: bool,
+        network: bool,
+    ) -> Result:
         """Compile a block. Its program is there until `clear`; the result has it to `tell` it.
 
-        Crates are built where there is a `network`.
+        Crates are built where there is a `network`; `hear` is told how that goes.
         """
         source, manifests = self.source(code), self._sibling("rust_manifest")
         messages = self._sibling("rust_messages")
@@ -110,7 +124,7 @@ class Compiler:
                 return result
         elif not may_build:
             return Result(source, [messages.refused(manifest, lacking)], "")
-        return self._with_crates(source, manifest, release=release, tell=tell)
+        return self._with_crates(source, manifest, hear, release=release, tell=tell)
 
     def is_current(self, files: "list[str]") -> bool:
         """Whether files, told by names and hashes in turn, still hold what they held."""
@@ -123,17 +137,16 @@ class Compiler:
         return True
 
     def copied(self, kept: str) -> str:
-        """A program that was kept, where it may be executed."""
+        """A program that was kept, copied to where it may be executed."""
         self._make_folder()
-        program = self._folder + "/program"
         reader = posix.open(kept, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            writer = posix.open(program, _ANEW, 0o700)
+            writer = posix.open(self.place, _ANEW, 0o700)
             try:
                 while True:
                     data = posix.read(reader, _CHUNK)
                     if not data:
-                        return program
+                        return self.place
                     while data:
                         data = data[posix.write(writer, data) :]
             finally:
@@ -141,16 +154,26 @@ class Compiler:
         finally:
             posix.close(reader)
 
+    def program(self) -> bytes:
+        """The program that was compiled last; nothing if it is too large to be handed on."""
+        if posix.stat(self.place).st_size > _MOST_BINARY_BYTES:
+            return b""
+        return self._own().data("program", _MOST_BINARY_BYTES)
+
     def clear(self) -> None:
         """Remove what a block left in the compiler's folder; its program may still be running."""
-        for name in ("program", "code.rs", "messages", "files"):
-            try:
-                posix.unlink("%s/%s" % (self._folder, name))
-            except OSError:
-                pass
+        if not self._is_clear:
+            self._is_clear = True
+            self._remove()
 
     def _with_crates(
-        self, source: "Source", manifest: "Manifest", *, release: bool, tell: bool
+        self,
+        source: "Source",
+        manifest: "Manifest",
+        hear: "typing.Callable[[str], None]",
+        *,
+        release: bool,
+        tell: bool,
     ) -> Result:
         messages = self._sibling("rust_messages")
         cargo = self._sibling("rust_cargo").Cargo(
@@ -159,7 +182,7 @@ class Compiler:
         start = posix.getcwdb().decode("utf-8", "surrogateescape")
         package = manifest.package(start, self._edition)
         began_ns = posix.stat(self._own().put("code.rs", b"")).st_ctime_ns
-        crates: "Crates" = cargo.build(package, _environment(), run, release=release)
+        crates: "Crates" = cargo.build(package, _environment(), spawn, hear, release=release)
         if crates.flags:
             return self._compiled(source, crates, release=release, tell=tell, began_ns=began_ns)
         found = messages.read(crates.text, source)
@@ -199,7 +222,7 @@ class Compiler:
             if not any(message.severity == "error" for message in found):
                 result.words = text or _ending(status)
             return result
-        result.program = self._folder + "/program"
+        result.program = self.place
         files = [] if crates is None else crates.files
         if tell and files is not None:
             self._fill(result, source.text, files, began_ns)
@@ -239,8 +262,7 @@ class Compiler:
         `more` are files that it depends on besides those that the compiler lists.
         """
         names = _listed(self._own().text("files", _CHUNK)) + more
-        program = self._folder + "/program"
-        if len(names) > _MOST_FILES or posix.stat(program).st_size > _MOST_BINARY_BYTES:
+        if len(names) > _MOST_FILES:
             return
         if _may_tell_less(text.encode("utf-8", "surrogateescape")):
             return
@@ -254,7 +276,7 @@ class Compiler:
                 return
             files += [name, digest]
         result.files = files
-        result.binary = self._own().data("program", _MOST_BINARY_BYTES)
+        result.binary = self.program()
 
     def _digest(self, name: str, began_ns: "int | None") -> "tuple[str, bool]":
         """A file's SHA-256, and whether it is surely what it was at a time."""
@@ -278,10 +300,18 @@ class Compiler:
         return hashing.hexdigest(), settled
 
     def _make_folder(self) -> None:
+        self._is_clear = False
         try:
             posix.mkdir(self._folder, 0o700)
         except FileExistsError:
-            self.clear()
+            self._remove()
+
+    def _remove(self) -> None:
+        for name in ("program", "code.rs", "messages", "files"):
+            try:
+                posix.unlink("%s/%s" % (self._folder, name))
+            except OSError:
+                pass
 
     def _own(self) -> "Folder":
         folder: "Folder" = self._sibling("rust_folder").Folder(self._folder)
@@ -312,10 +342,23 @@ def run(
     Raises:
         OSError: it cannot be started.
     """
+    return posix.waitpid(spawn(path, argv, environment, actions), 0)[1]
+
+
+def spawn(
+    path: str,
+    argv: "list[str]",
+    environment: "dict[bytes, bytes]",
+    actions: "typing.Sequence[tuple[typing.Any, ...]]" = (),
+) -> int:
+    """Start a program; its process id.
+
+    Raises:
+        OSError: it cannot be started.
+    """
     # What the kernel ignores or catches, its programs do not.
     defaults = [_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ]
-    pid = posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
-    return posix.waitpid(pid, 0)[1]
+    return posix.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=defaults)
 
 
 def _environment() -> "dict[bytes, bytes]":

@@ -1,7 +1,7 @@
 """The Rust kernel: compiles a block and runs it as a program of its own; nothing is remembered.
 
 It runs in the interpreter of the sandbox's first program, any CPython from 3.8 on, and loads what
-only a compilation needs when there is one: a block that was compiled before is a copy and a start.
+only a compilation needs when there is one: a block that was compiled before is merely started.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -70,7 +70,7 @@ class Kernel:
 
     def _run(self, code: str, label: str, functions: str, *inputs: str) -> None:
         how, kept, words, *files = self._build
-        source = None
+        source, program = None, ""
         if self._problem:
             self._fail(1, "CompilerUnavailable", "the compiler cannot be used: " + self._problem)
             return
@@ -78,7 +78,6 @@ class Kernel:
             if kept and self._compiler.is_current(files):
                 # Told before the program begins, for whatever speaks here afterwards may be it.
                 self._channel.send(("kept",))
-                program = self._compiler.copied(kept)
             else:
                 source, built = self._compiled(code, label, how)
                 if built is None:
@@ -89,7 +88,7 @@ class Kernel:
                 return
             if words:
                 _write(2, _labelled(words, label).encode("utf-8", "backslashreplace"))
-            self._start(program, code, source, dict(zip(inputs[::2], inputs[1::2])))
+            self._start(program or kept, code, source, dict(zip(inputs[::2], inputs[1::2])))
         except OSError as error:
             self._fail(1, type(error).__name__, "the program cannot be run: %s" % error)
         finally:
@@ -102,6 +101,7 @@ class Kernel:
         words = how.split()
         result = self._compiler.compile(
             code,
+            lambda doing: self._channel.send(("compiling", doing)),
             release="release" in words,
             tell="tell" in words,
             network="network" in words,
@@ -121,7 +121,12 @@ class Kernel:
                     ("done", "1"),
                 )
             return result.source, None
-        self._channel.send(*said, ("built", result.binary, result.words, *result.files))
+        if "only" in words and not result.binary:
+            # Whoever had it made cannot keep it, but may run it once.
+            binary = self._compiler.program()
+            self._channel.send(*said, ("passing", binary, result.words))
+        else:
+            self._channel.send(*said, ("built", result.binary, result.words, *result.files))
         return result.source, (result.program, result.words)
 
     def _start(
@@ -136,7 +141,14 @@ class Kernel:
         if self._interrupted:
             self._fail(_INTERRUPTED, "KeyboardInterrupt", "interrupted")
             return
-        status = rust_compiler.run(program, [program, *self._arguments], environment)
+        words = [self._compiler.place, *self._arguments]
+        try:
+            status = rust_compiler.run(program, words, environment)
+        except PermissionError:
+            if program == self._compiler.place:
+                raise
+            # Not every sandbox lets it be executed where it is kept.
+            status = rust_compiler.run(self._compiler.copied(program), words, environment)
         if posix.WIFSIGNALED(status):
             number = posix.WTERMSIG(status)
             if self._interrupted and number == _signal.SIGINT:
