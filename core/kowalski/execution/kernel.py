@@ -150,8 +150,9 @@ class Kernel:
             frames: list[bytes] = []
             if program:
                 frames.append(encode("program", *program))
-            if last and self.language in ("python", "java"):
-                # Blocks of the others always end as programs do; it would cost them milliseconds.
+            if last and (self.background or self.language in ("python", "java")):
+                # What does not go on beside others ends as programs do in the other languages; it
+                # would cost them milliseconds.
                 frames.append(encode("last"))
             if build is not None:
                 frames.append(encode("build", *_build_fields(build)))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kowalski.execution.kernel import Kernel, Outcome
     from kowalski.execution.pool import Pool
     from kowalski.execution.workbench import Workbench
-    from kowalski.model.event import Stream
+    from kowalski.model.event import Status, Stream
     from kowalski.model.run import RunRequest
 
 
@@ -316,8 +316,14 @@ class Conductor:
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=keep and kernel.alive and not workbench.closed,
-            notes=(*self._admitted.notes, *self._forgetting(kernel)),
+            notes=(*self._admitted.notes, *self._forgetting(kernel), *self._going(ending.status)),
         )
+
+    def _going(self, status: Status) -> tuple[str, ...]:
+        """What the caller should know who counts on something that is to go on."""
+        if not self.request.background or status != "ok":
+            return ()
+        return ("It ended by itself: nothing of it goes on in the background.",)
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
         """What the caller should know who counts on a session's memory where there is none."""
