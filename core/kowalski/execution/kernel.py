@@ -36,6 +36,7 @@ _MAX_MESSAGE_CHARACTERS: Final = 2000
 class Listener(Protocol):
     """Hears what a run does, in order."""
 
+    def begins(self) -> None: ...
     def output(self, stream: Stream, data: bytes) -> None: ...
     async def artifact(self, name: str, media_type: str, data: bytes) -> None: ...
     async def call(self, call_id: str, name: str, arguments: str) -> None: ...
@@ -159,6 +160,8 @@ class Kernel:
             frames.append(encode("run", code, label, " ".join(host_functions), *places))
             await self._send(*frames, stdin=(stdin or "").encode("utf-8", "surrogateescape"))
             self.runs += 1
+            if build is None:
+                listener.begins()
             if self.alive:
                 await exchange.over.wait()
             else:
@@ -304,6 +307,8 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
             outcome.diagnostics += (_diagnostic(frame),)
         return
     exchange.is_compiled = True
+    if build is not None and not build.only:
+        exchange.listener.begins()
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages
     elif frame.kind == "built" and build is not None and build.tell:

@@ -50,6 +50,22 @@ async def test_a_server_is_told_to_listen_and_others_in_its_session_talk_to_it(
     assert (await engine.run(asked)).status == "failed"
 
 
+@pytest.mark.parametrize(
+    ("language", "code", "begins"),
+    [
+        ("python", "1", 1),
+        ("rust", 'fn main() { println!("up"); }', 1),
+        ("rust", "fn main() { nothing }", 0),
+    ],
+)
+async def test_its_program_is_told_to_begin_if_it_could_be_compiled(
+    engine: Engine, session: str, language: str, code: str, begins: int
+) -> None:
+    async with engine.start(beside(session, code, language)) as run:
+        told = [event.type async for event in run.events()]
+    assert told.count("running") == begins
+
+
 async def test_it_takes_no_slot_and_leaves_the_sessions_interpreter_alone(
     engine: Engine, session: str
 ) -> None:

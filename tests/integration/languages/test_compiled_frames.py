@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class _Deaf:
     """Hears nothing of what a run does."""
 
+    def begins(self) -> None:
+        return None
+
     def output(self, stream: Stream, data: bytes) -> None:
         return None
 

@@ -134,6 +134,11 @@ class Conductor:
         text = value if isinstance(value, str) else json.dumps(value)
         await self._kernel.answer(call_id, text, kind)
 
+    def begins(self) -> None:
+        """As `Listener`: the program begins, which matters to those who do not wait for its end."""
+        if self.request.background:
+            self.run.run()
+
     def output(self, stream: Stream, data: bytes) -> None:
         """As `Listener`: the program printed."""
         self.run.output(stream, data)
@@ -251,7 +256,9 @@ class Conductor:
         if self._order is not None:
             warden.order(self._order)
         self._clock.resume()
-        heard = announcing(self.run, workbench.sandbox) if request.background else nullcontext()
+        only_built = build is not None and build.only
+        is_heard = request.background and not only_built
+        heard = announcing(self.run, workbench.sandbox) if is_heard else nullcontext()
         async with warden.watching(), heard:
             outcome = await kernel.run(
                 request.code,

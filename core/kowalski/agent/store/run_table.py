@@ -18,6 +18,7 @@ from kowalski.model.event import (
     HostCall,
     Listening,
     Output,
+    Running,
     RunResult,
     Started,
     Stream,
@@ -86,7 +87,10 @@ def begin_run(db: sqlite3.Connection, started: Started) -> None:
 
 
 def append_event(
-    db: sqlite3.Connection, run_id: str, event: Output | Artifact | HostCall | Listening, start: int
+    db: sqlite3.Connection,
+    run_id: str,
+    event: Output | Artifact | HostCall | Running | Listening,
+    start: int,
 ) -> None:
     """Add an event between a run's beginning and its end.
 
