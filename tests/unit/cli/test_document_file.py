@@ -124,6 +124,29 @@ def ordinary() -> Iterator[Path]:
             os.seteuid(os.getuid())
 
 
+@pytest.mark.parametrize("beside", ["notes.markdown", "index.html", "notes.md"])
+def test_an_image_that_a_file_beside_names_stays(path: Path, beside: str) -> None:
+    images, kept, gone = ImageFolder(path), _image(), _image(b"other")
+    images.put(kept, b"image")
+    images.put(gone, b"other")
+    (path.parent / "data.bin").write_bytes(b"\xff" * 100)
+    (path.parent / beside).write_text(f'<img src="{images.link(kept)}">')
+
+    removed = images.remove([images.link(kept), images.link(gone)])
+
+    assert removed == (images.link(gone),)
+    assert images.has(kept)
+
+
+def test_an_image_stays_where_there_are_too_many_files_to_look_into(path: Path) -> None:
+    images, name = ImageFolder(path), _image()
+    images.put(name, b"image")
+    for number in range(2000):
+        (path.parent / f"{number}.txt").touch()
+
+    assert images.remove([images.link(name)]) == ()
+
+
 @pytest.mark.parametrize("which", ["notes.md", ".", "notes_files"])
 def test_what_may_not_be_written_is_refused_before_anything_runs(
     ordinary: Path, which: str
