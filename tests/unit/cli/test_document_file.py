@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -122,6 +124,25 @@ def ordinary() -> Iterator[Path]:
             yield Path(folder)
         finally:
             os.seteuid(os.getuid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python reads them on Linux alone")
+def test_labels_and_access_lists_stay(path: Path) -> None:
+    # Version 2; user::rw-, the user 12345 r--, group::---, mask r--, other::---.
+    entries = [(1, 6, -1), (2, 4, 12345), (4, 0, -1), (16, 4, -1), (32, 0, -1)]
+    packed = (struct.pack("<HHi", *entry) for entry in entries)
+    given = {"user.label": b"blue", "system.posix_acl_access": struct.pack("<I", 2)}
+    given["system.posix_acl_access"] += b"".join(packed)
+    try:
+        for name, value in given.items():
+            os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"The file system has none: {error}")
+
+    DocumentFile(path).write(load(path), _SHOWN)
+
+    assert {name: os.getxattr(path, name) for name in given} == given
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("beside", ["notes.markdown", "index.html", "notes.md"])
