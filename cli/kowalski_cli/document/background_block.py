@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kowalski_cli.document.story import Told
 
 SETTLES_S: Final = 2.0
-"""How long the next block waits for one that does not begin to listen."""
+"""How long the next block waits for one that runs and does not begin to listen."""
 
 _TAIL_CHARACTERS: Final = 2000
 
@@ -46,6 +46,7 @@ class BackgroundBlock:
                 self._next = event.seq + 1
                 if event.type == "started":
                     self._began = True
+                elif event.type == "running":
                     patience.deadline = anyio.current_time() + SETTLES_S
                 elif event.type == "finished":
                     check_begun(event, began=self._began)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -103,7 +104,7 @@ class DocumentFile:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(after.encode())
                     file.flush()
-                    _as_before(self.target.stat(), descriptor)
+                    _as_before(self.target, descriptor)
                     os.fsync(descriptor)
                 if self.target.read_bytes() != before.encode():
                     return False
@@ -116,13 +117,26 @@ class DocumentFile:
         return True
 
 
-def _as_before(known: os.stat_result, descriptor: int) -> None:
-    """Give a file the mode of another, and the owner where that is possible."""
-    made = os.fstat(descriptor)
+def _as_before(target: Path, descriptor: int) -> None:
+    """Give a file the mode of another, and owner and attributes where that is possible."""
+    known, made = target.stat(), os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (known.st_uid, known.st_gid):
         with suppress(PermissionError):
             os.fchown(descriptor, known.st_uid, known.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(known.st_mode))
+    if sys.platform == "linux":
+        for name in _attributes(target):
+            # Some are the system's to set, and others unknown to the file system.
+            with suppress(OSError):
+                os.setxattr(descriptor, name, os.getxattr(target, name))
+
+
+def _attributes(path: Path) -> list[str]:
+    """The names of its extended attributes, such as `system.posix_acl_access`."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return os.listxattr(path)
+    return []
 
 
 def _sync(folder: Path) -> None:

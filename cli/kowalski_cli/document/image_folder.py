@@ -7,7 +7,9 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
+from kowalski.documents.document import MAX_DOCUMENT_BYTES
 from kowalski.documents.outcome import content_in
 from kowalski.errors import InvalidRequest
 
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_LINK: Final = re.compile(r"[^\w/.~-]")
+_MOST_FILES: Final = 2000
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class ImageFolder:
     """Holds images under names that tell their content; it comes with the first and goes with
-    the last of them. A file that Kowalski did not make is neither replaced nor removed.
+    the last of them. A file that Kowalski did not make is neither replaced nor removed, and one
+    that a file beside the document names is not removed either.
 
     Raises:
         InvalidRequest: images could not be written there.
@@ -65,7 +69,8 @@ class ImageFolder:
             raise InvalidRequest(f"{self._path} cannot be written: {error.strerror}.") from error
 
     def remove(self, links: Iterable[str]) -> tuple[str, ...]:
-        """Remove the images that `links` lead to, where Kowalski made them. Returns those.
+        """Remove the images that `links` lead to, where Kowalski made them and nobody beside the
+        document names them. Returns those.
 
         Raises:
             InvalidRequest: one cannot be removed.
@@ -74,7 +79,7 @@ class ImageFolder:
         names = [link.removeprefix(start) for link in links if link.startswith(start)]
         try:
             with self._opened() as folder:
-                gone = [name for name in names if _ours(folder, name)]
+                gone = self._named_by_none([name for name in names if _ours(folder, name)])
                 for name in gone:
                     os.unlink(name, dir_fd=folder)
             if gone:
@@ -88,6 +93,27 @@ class ImageFolder:
                 f"Old images in {self._path} cannot be removed: {error.strerror}."
             ) from error
         return tuple(map(self.link, gone))
+
+    def _named_by_none(self, names: list[str]) -> list[str]:
+        """Those that no file beside the document names; none where that cannot be told."""
+        if not names:
+            return []
+        forms = {name: (name.encode(), quote(name).encode()) for name in names}
+        # What is hidden are drafts of editors, which stay behind.
+        beside = [one for one in self._path.parent.glob("[!.]*") if one.is_file()]
+        if len(beside) > _MOST_FILES:
+            return []
+        for path in beside:
+            try:
+                with path.open("rb") as file:
+                    text = file.read(MAX_DOCUMENT_BYTES + 1)
+            except OSError:
+                return []
+            if len(text) <= MAX_DOCUMENT_BYTES:
+                named = [name for name, both in forms.items() if any(one in text for one in both)]
+                for name in named:
+                    del forms[name]
+        return list(forms)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kowalski.model.event import ProgramError
+from kowalski_cli.document.compiler_drawing import drawings
 from kowalski_cli.document.compiler_text import CompilerText
 from kowalski_cli.document.gutter import Gutter
 from kowalski_cli.document.output_report import checked, difference, saved
-from kowalski_cli.document.trace import in_document
+from kowalski_cli.document.trace import in_document, label_of
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
 from kowalski_cli.screen.progress import WAITING, Progress
 from kowalski_cli.screen.quantity import count, duration, size
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from kowalski.documents.document import Document
-    from kowalski.model.event import Event, Finished
+    from kowalski.model.event import Event, Finished, ProgramError
     from kowalski.model.session import Change
     from kowalski_cli.document.story import (
         BackgroundEnds,
@@ -176,47 +176,63 @@ class DocumentReport:
         headline = ending(finished, ours=True) or f"exit code {finished.exit_code}"
         lines = [style.bad(f"{style.sign('failed')} {headline}")]
         if error is not None:
-            lines += self._where(error)
-            lines += self._other_errors(finished)
+            lines += self._compiled(finished) or self._where(error)
             if error.hint:
                 lines.append(f"{_INDENT}{hint_line(error.hint, style)}")
         return lines
 
-    def _other_errors(self, finished: Finished) -> list[str]:
-        """What else a compiler has against the block."""
-        style = self._style
-        errors = [one for one in finished.diagnostics if one.severity == "error"][1:]
+    def _compiled(self, finished: Finished) -> list[str]:
+        """What a compiler has against the block; the first error's headline is there already."""
+        style, error = self._style, finished.error
+        errors = [one for one in finished.diagnostics if one.severity == "error"]
+        if error is None or not errors:
+            return []
+        document, block = self._document, self._document.blocks[self._block - 1]
+        names = (document.name, label_of(document, block))
+        drawn = drawings(self._trace(error), names)
+        if len(drawn) != len(errors):
+            return []
         lines = []
-        for one in errors[:_MOST_ERRORS]:
-            sign = style.bad(style.sign("failed"))
-            lines.append(f"{sign} {one_line(f'{one.type}: {one.message}')}")
-            lines += self._where(
-                ProgramError(type=one.type, message=one.message, line=one.line, column=one.column)
-            )
-        if left := len(errors) - _MOST_ERRORS:
-            lines += [style.dim(f"and {count(left, 'more error')}")] if left > 0 else []
-        return lines
+        for index, (one, below) in enumerate(zip(errors[: _MOST_ERRORS + 1], drawn, strict=False)):
+            if index:
+                sign = style.bad(style.sign("failed"))
+                lines.append(f"{sign} {one_line(f'{one.type}: {one.message}')}")
+            place, source = self._place_of(one.line, one.column)
+            lines += place
+            lines += [_INDENT + style.dim(line) for line in below] or source
+        left = len(errors) - _MOST_ERRORS - 1
+        return [*lines, style.dim(f"and {count(left, 'more error')}")] if left > 0 else lines
 
     def _where(self, error: ProgramError) -> list[str]:
-        style, document = self._style, self._document
-        block = document.blocks[self._block - 1]
-        lines = []
-        if error.line is not None and 0 < error.line <= block.code.count("\n") + 1:
-            line, column = document.locate(block, error.line, error.column or 1)
-            place = f"{document.name}:{line}" + (f":{column}" if error.column else "")
-            lines.append(f"{_INDENT}{style.dim('at')} {one_line(place)}")
-            bar = style.dim(f"{line} {style.sign('bar')}")
-            lines.append(f"{_INDENT}{bar} {one_line(document.lines[line - 1])}")
-        trace = traceback_lines(error.traceback)
-        if compiler := self._compiler_text():
-            trace = compiler.translated("\n".join([*trace, ""])).splitlines()
-        trace = in_document(trace, document, block)
+        style = self._style
+        place, source = self._place_of(error.line, error.column)
+        lines, trace = [*place, *source], self._trace(error)
         if not lines and trace and not any(line.startswith("  File ") for line in trace):
             # It happened in a file that the block includes: only the compiler says where.
             lines += [_INDENT + style.dim(line) for line in trace[:_MOST_TRACE]]
         if sum(line.startswith("  File ") for line in trace) > 1:
             lines += [_INDENT + style.dim(line) for line in trace[1:-1]]
         return lines
+
+    def _trace(self, error: ProgramError) -> list[str]:
+        trace = traceback_lines(error.traceback)
+        if compiler := self._compiler_text():
+            trace = compiler.translated("\n".join([*trace, ""])).splitlines()
+        return in_document(trace, self._document, self._document.blocks[self._block - 1])
+
+    def _place_of(self, line: int | None, column: int | None) -> tuple[list[str], list[str]]:
+        """The document's place of one in the block, and its line of code; nothing where unknown."""
+        style, document = self._style, self._document
+        block = document.blocks[self._block - 1]
+        if line is None or not 0 < line <= block.code.count("\n") + 1:
+            return [], []
+        there, column_there = document.locate(block, line, column or 1)
+        place = f"{document.name}:{there}" + (f":{column_there}" if column else "")
+        bar = style.dim(f"{there} {style.sign('bar')}")
+        return (
+            [f"{_INDENT}{style.dim('at')} {one_line(place)}"],
+            [f"{_INDENT}{bar} {one_line(document.lines[there - 1])}"],
+        )
 
     async def _summarise(self, ran: DocumentRan) -> None:
         style = self._style

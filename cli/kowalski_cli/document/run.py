@@ -132,7 +132,10 @@ class DocumentRun:
         """
         async with self._held:
             for position, block in enumerate(self._blocks, 1):
-                if self._interruption.heard or (self._exit_code and not self._choices.keep_going):
+                if self._interruption.heard:
+                    self._exit_code = self._exit_code or exit_codes.CANCELLED
+                    break
+                if self._exit_code and not self._choices.keep_going:
                     break
                 missing = next((n for n in block.attributes.needs if n in self._missing), None)
                 if missing is not None:

@@ -38,6 +38,7 @@ _MAX_STEP_CHARACTERS: Final = 200
 class Listener(Protocol):
     """Hears what a run does, in order."""
 
+    def begins(self) -> None: ...
     def output(self, stream: Stream, data: bytes) -> None: ...
     def compiling(self, doing: str) -> None: ...
     async def artifact(self, name: str, media_type: str, data: bytes) -> None: ...
@@ -154,14 +155,17 @@ class Kernel:
             frames: list[bytes] = []
             if program:
                 frames.append(encode("program", *program))
-            if last and self.language in ("python", "java"):
-                # Blocks of the others always end as programs do; it would cost them milliseconds.
+            if last and (self.background or self.language in ("python", "java")):
+                # What does not go on beside others ends as programs do in the other languages; it
+                # would cost them milliseconds.
                 frames.append(encode("last"))
             if build is not None:
                 frames.append(encode("build", *_build_fields(build)))
             frames.append(encode("run", code, label, " ".join(host_functions), *places))
             await self._send(*frames, stdin=(stdin or "").encode("utf-8", "surrogateescape"))
             self.runs += 1
+            if build is None:
+                listener.begins()
             if self.alive:
                 await exchange.over.wait()
             else:
@@ -313,6 +317,8 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
         outcome.diagnostics = tuple(sorted(told, key=_weight))[:_MAX_DIAGNOSTICS]
         return
     exchange.is_compiled = True
+    if build is not None and not build.only:
+        exchange.listener.begins()
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages
     elif frame.kind != "kept" and frame.fields and build is not None and build.tell:

@@ -88,6 +88,14 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """The program of a run in the background begins: its interpreter is up, its code compiled."""
+
+    seq: int
+    type: Literal["running"] = "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
     """Since a run in the background began, somebody listens on these TCP ports: it is ready."""
 
@@ -177,7 +185,9 @@ class Finished:
     type: Literal["finished"] = "finished"
 
 
-Event: TypeAlias = Started | Compiling | Output | Artifact | HostCall | Listening | Finished
+Event: TypeAlias = (
+    Started | Compiling | Output | Artifact | HostCall | Running | Listening | Finished
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from kowalski_cli.exit_codes import CANCELLED
 from terminal.document import events_of, write_document
 from terminal.processes import alive, wait_until_gone
 
@@ -85,12 +89,13 @@ def test_in_a_session_that_lives_on_it_goes_on_until_that_ends(shell: Shell) -> 
     wait_until_gone("sleep 1004.25")
 
 
-def test_ctrl_c_ends_it_too(shell: Shell) -> None:
-    write_document(shell.folder, WORKER.format("1005.25"), "bash {name=wait}\necho on; sleep 100")
+@pytest.mark.parametrize("moment", ["goes on in the background", "busy"])
+def test_ctrl_c_ends_it_too(shell: Shell, moment: str) -> None:
+    write_document(shell.folder, WORKER.format("1005.25"), "bash\necho busy; sleep 100")
 
     screen = shell.watch("run", "notes.md")
-    screen.wait_for("on")
-    screen.press(b"\x03")
+    screen.wait_for(moment)
+    screen.process.send_signal(signal.SIGINT)
 
-    assert screen.finish() != 0
+    assert screen.finish() == CANCELLED
     wait_until_gone("sleep 1005.25")

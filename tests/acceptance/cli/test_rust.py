@@ -45,6 +45,7 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
     assert "    at notes.md:4:14\n" in done.stdout
     assert "E0425: cannot find function `nope`" in done.stdout
     assert "    at notes.md:5:1\n" in done.stdout
+    assert "^^^ expected `i32`, found `&str`\n" in done.stdout
     assert "--> broken.rs:1:21" in done.stdout
 
     (shell.folder / "six.rs").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from kowalski.model.event import Event
 
 SERVER = "exec python3 -m http.server 8123 --bind 127.0.0.1"
+ONE_ANSWER = (
+    'python3 -c "from http.server import *; '
+    "HTTPServer(('127.0.0.1', 8123), SimpleHTTPRequestHandler).handle_request()\""
+)
 CLIENT = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8123/').status"
 
 
@@ -45,6 +50,22 @@ async def test_a_server_is_told_to_listen_and_others_in_its_session_talk_to_it(
     assert (await engine.run(asked)).status == "failed"
 
 
+@pytest.mark.parametrize(
+    ("language", "code", "begins"),
+    [
+        ("python", "1", 1),
+        ("rust", 'fn main() { println!("up"); }', 1),
+        ("rust", "fn main() { nothing }", 0),
+    ],
+)
+async def test_its_program_is_told_to_begin_if_it_could_be_compiled(
+    engine: Engine, session: str, language: str, code: str, begins: int
+) -> None:
+    async with engine.start(beside(session, code, language)) as run:
+        told = [event.type async for event in run.events()]
+    assert told.count("running") == begins
+
+
 async def test_it_takes_no_slot_and_leaves_the_sessions_interpreter_alone(
     engine: Engine, session: str
 ) -> None:
@@ -65,6 +86,47 @@ async def test_it_ends_with_its_session_and_says_so(engine: Engine, session: str
         await engine.end_session(session)
         result = await run.result()
     assert (result.status, result.reason) == ("cancelled", "Its session was ended.")
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        (
+            "javascript",
+            "const server = require('http').createServer((asked, answer) => {"
+            " answer.setHeader('Connection', 'close'); answer.end('yes'); server.close();"
+            "}).listen(8123, '127.0.0.1');",
+        ),
+        ("bash", f"{ONE_ANSWER} &"),
+        ("bash", f"set -e; {ONE_ANSWER} & exit 0"),
+    ],
+)
+async def test_it_goes_on_as_long_as_what_it_started(
+    engine: Engine, session: str, language: str, code: str
+) -> None:
+    async with engine.start(beside(session, code, language)) as run:
+        await until(run, "listening")
+        asked = RunRequest(language="python", code=CLIENT, session=session)
+        assert (await engine.run(asked)).value == "200"
+        result = await run.result()
+    assert result.status == "ok"
+    assert "nothing of it goes on" in result.notes[-1]
+
+
+async def test_what_it_started_does_not_hide_its_failure(engine: Engine, session: str) -> None:
+    result = await engine.run(beside(session, "sleep 1000 & exit 3"))
+    assert (result.status, result.exit_code) == ("failed", 3)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("bash", "sleep 1000 &"), ("javascript", "require('net').createServer().listen(0)")],
+)
+async def test_waiting_for_what_it_started_counts_as_its_time(
+    engine: Engine, session: str, language: str, code: str
+) -> None:
+    request = replace(beside(session, code, language), limits=Limits(wall_s=0.3))
+    assert (await engine.run(request)).status == "timeout"
 
 
 async def test_interrupting_the_session_leaves_it_at_work(engine: Engine, session: str) -> None:

@@ -29,6 +29,9 @@ class _Listening:
     def __init__(self) -> None:
         self.heard: list[str] = []
 
+    def begins(self) -> None:
+        return None
+
     def output(self, stream: Stream, data: bytes) -> None:
         return None
 

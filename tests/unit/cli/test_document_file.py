@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -157,6 +159,48 @@ def ordinary() -> Iterator[Path]:
             yield Path(folder)
         finally:
             os.seteuid(os.getuid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python reads them on Linux alone")
+def test_labels_and_access_lists_stay(path: Path) -> None:
+    # Version 2; user::rw-, the user 12345 r--, group::---, mask r--, other::---.
+    entries = [(1, 6, -1), (2, 4, 12345), (4, 0, -1), (16, 4, -1), (32, 0, -1)]
+    packed = (struct.pack("<HHi", *entry) for entry in entries)
+    given = {"user.label": b"blue", "system.posix_acl_access": struct.pack("<I", 2)}
+    given["system.posix_acl_access"] += b"".join(packed)
+    try:
+        for name, value in given.items():
+            os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"The file system has none: {error}")
+
+    DocumentFile(path).write(load(path), _SHOWN)
+
+    assert {name: os.getxattr(path, name) for name in given} == given
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("beside", ["notes.markdown", "index.html", "notes.md"])
+def test_an_image_that_a_file_beside_names_stays(path: Path, beside: str) -> None:
+    images, kept, gone = ImageFolder(path), _image(), _image(b"other")
+    images.put(kept, b"image")
+    images.put(gone, b"other")
+    (path.parent / "data.bin").write_bytes(b"\xff" * 100)
+    (path.parent / beside).write_text(f'<img src="{images.link(kept)}">')
+
+    removed = images.remove([images.link(kept), images.link(gone)])
+
+    assert removed == (images.link(gone),)
+    assert images.has(kept)
+
+
+def test_an_image_stays_where_there_are_too_many_files_to_look_into(path: Path) -> None:
+    images, name = ImageFolder(path), _image()
+    images.put(name, b"image")
+    for number in range(2000):
+        (path.parent / f"{number}.txt").touch()
+
+    assert images.remove([images.link(name)]) == ()
 
 
 @pytest.mark.parametrize("which", ["notes.md", ".", "notes_files"])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kowalski.execution.kernel import Kernel, Outcome
     from kowalski.execution.pool import Pool
     from kowalski.execution.workbench import Workbench
-    from kowalski.model.event import Stream
+    from kowalski.model.event import Status, Stream
     from kowalski.model.run import RunRequest
 
 
@@ -133,6 +133,11 @@ class Conductor:
         kind = "error" if failed else "text" if isinstance(value, str) else "json"
         text = value if isinstance(value, str) else json.dumps(value)
         await self._kernel.answer(call_id, text, kind)
+
+    def begins(self) -> None:
+        """As `Listener`: the program begins, which matters to those who do not wait for its end."""
+        if self.request.background:
+            self.run.run()
 
     def output(self, stream: Stream, data: bytes) -> None:
         """As `Listener`: the program printed."""
@@ -258,7 +263,9 @@ class Conductor:
         if self._order is not None:
             warden.order(self._order)
         self._clock.resume()
-        heard = announcing(self.run, workbench.sandbox) if request.background else nullcontext()
+        only_built = build is not None and build.only
+        is_heard = request.background and not only_built
+        heard = announcing(self.run, workbench.sandbox) if is_heard else nullcontext()
         async with warden.watching(), heard:
             outcome = await kernel.run(
                 request.code,
@@ -323,8 +330,14 @@ class Conductor:
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=keep and kernel.alive and not workbench.closed,
-            notes=(*self._admitted.notes, *self._forgetting(kernel)),
+            notes=(*self._admitted.notes, *self._forgetting(kernel), *self._going(ending.status)),
         )
+
+    def _going(self, status: Status) -> tuple[str, ...]:
+        """What the caller should know who counts on something that is to go on."""
+        if not self.request.background or status != "ok":
+            return ()
+        return ("It ended by itself: nothing of it goes on in the background.",)
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
         """What the caller should know who counts on a session's memory where there is none."""

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 _NO_NETWORK: Final = re.compile(
     r"(?i:network is unreachable|name or service not known|could not resolve host"
-    r"|temporary failure in name resolution|nodename nor servname|\bgetaddrinfo\b|urlopen error)"
+    r"|temporary failure in name resolution|nodename nor servname|\bgetaddrinfo\b|urlopen error"
+    r"|couldn't connect to server)"
     r"|\b(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND|CratesUnavailable)\b"
+)
+_REFUSED: Final = re.compile(
+    r"(?i:connection refused|failed to connect to (?:localhost|127\.[\d.]+|::1) port)"
+    r"|\bECONNREFUSED\b"
 )
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
@@ -47,8 +52,18 @@ def explained(ending: Ending, admitted: Admitted, origin: Origin | None, stderr:
 
 
 def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
-    said = f"{error.type}: {error.message}\n{stderr}"
+    # Node tells the cause only below the error that it led to.
+    said = f"{error.type}: {error.message}\n{error.traceback}\n{stderr}"
     rights, workspace = admitted.spec.rights, admitted.spec.workspace
+    if not rights.network and _REFUSED.search(said):
+        # Without a network there is no other place that could refuse.
+        hint = (
+            "Nobody listens there: without network, 127.0.0.1 is the sandbox's own, which blocks "
+            "of one document or session share. Start the server in one of them (`background`)."
+        )
+        if workspace is None:
+            return hint
+        return f"{hint} To reach one outside of it: {_allow(workspace.root, net=True)}"
     if not rights.network and _NO_NETWORK.search(said):
         if workspace is None:
             return "Code runs without network. Run it in a folder that was allowed to have it."

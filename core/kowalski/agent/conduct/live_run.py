@@ -27,6 +27,7 @@ from kowalski.model.event import (
     Listening,
     Output,
     OutputTotals,
+    Running,
     RunResult,
     Started,
     Stream,
@@ -46,7 +47,7 @@ MEMORY_BYTES: Final = 1024 * 1024
 EVENT_BYTES: Final = 64 * 1024
 """About the most that one output event carries."""
 
-_Between: TypeAlias = Compiling | Output | Artifact | HostCall | Listening
+_Between: TypeAlias = Compiling | Output | Artifact | HostCall | Running | Listening
 _LOG: Final = logging.getLogger(__name__)
 _LAST_LINE_CHARACTERS: Final = 200
 _GATHER_S: Final = 0.004
@@ -140,6 +141,11 @@ class LiveRun:
         """Take in a call of the program's to its caller."""
         self._write_pending()
         self._happen(HostCall(seq=self._seq, call_id=call_id, name=name, arguments=arguments))
+
+    def run(self) -> None:
+        """Take in that its program begins."""
+        self._write_pending()
+        self._happen(Running(seq=self._seq))
 
     def listen(self, ports: tuple[int, ...]) -> None:
         """Take in that it listens."""

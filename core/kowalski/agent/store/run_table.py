@@ -19,6 +19,7 @@ from kowalski.model.event import (
     HostCall,
     Listening,
     Output,
+    Running,
     RunResult,
     Started,
     Stream,
@@ -89,7 +90,7 @@ def begin_run(db: sqlite3.Connection, started: Started) -> None:
 def append_event(
     db: sqlite3.Connection,
     run_id: str,
-    event: Compiling | Output | Artifact | HostCall | Listening,
+    event: Compiling | Output | Artifact | HostCall | Running | Listening,
     start: int,
 ) -> None:
     """Add an event between a run's beginning and its end.

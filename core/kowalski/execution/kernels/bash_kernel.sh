@@ -33,6 +33,7 @@ else
     __k_program=()
     __k_own=()
     __k_told=
+    __k_final=
 fi
 __k_pid=$BASHPID
 __k_running=
@@ -289,6 +290,11 @@ __k_conclude() { # tell how the block ended that left __k_end
         # What failed last on its own was not the end: that was a condition, which no trap tells.
         if [[ $__k_blamed != "$__k_end" ]]; then __k_line= __k_command=; fi
     fi
+    if [[ $__k_final ]] && ((!__k_status)); then
+        # What the last block started ends with it, so it goes on as long as that.
+        builtin wait
+        if [[ $__k_leaving ]]; then __k_arrive; fi
+    fi
     if [[ $__k_signalled ]]; then __k_status=130; fi
     if [[ $__k_at_exit ]]; then __k_clean_up; fi
     __k_running=
@@ -366,6 +372,8 @@ while :; do
             __k_variables
         elif [[ $__k_kind == program ]]; then
             __k_program=("${__k_fields[@]}")
+        elif [[ $__k_kind == last ]]; then
+            __k_final=1
         elif [[ $__k_kind == run ]]; then
             __k_prepare "${__k_fields[@]:0:3}"
             if ((${#__k_program[@]})); then

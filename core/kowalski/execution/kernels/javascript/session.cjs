@@ -46,6 +46,7 @@ class Session {
     this.interrupts = new Interrupts(() => this.#interrupted());
     this.run = null;
     this.isProgram = false;
+    this.isLast = false;
     this.early = [];
     this.given = new Set();
     this.own = new Set(Object.getOwnPropertyNames(globalThis));
@@ -90,6 +91,9 @@ class Session {
       const [, path, ...words] = fields;
       (path ? new Place(path) : this.place).take(words);
       this.isProgram = true;
+      this.#next();
+    } else if (kind === 'last') {
+      this.isLast = true;
       this.#next();
     } else {
       if (kind === 'variables') this.channel.send('variables', JSON.stringify(this.#variables()));
@@ -238,7 +242,8 @@ class Session {
 
   /** End the run if all is done that it began, as a program's end is; else look again later. */
   #look(run, pause) {
-    if (run !== this.run) return;
+    // A program that is the last one ends where Node says so, with its servers.
+    if (run !== this.run || this.isLast) return;
     if (!this.#isDone(run)) {
       const longer = Math.min(LONGEST_LOOK_MS, pause * 1.5);
       run.timer = setTimeout(() => this.#look(run, longer), pause).unref();
@@ -257,7 +262,7 @@ class Session {
   #idle() {
     const { run } = this;
     if (!run) this.#next();
-    else if (!this.#isDone(run)) {
+    else if (!this.isLast && !this.#isDone(run)) {
       // Node lost count of its timers, as it does where one's callback was ended: keep it going.
       this.channel.receive(this.hear);
       if (!run.complete) this.#look(run, LONGEST_LOOK_MS);
