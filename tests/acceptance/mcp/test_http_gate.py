@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +203,15 @@ def test_who_calls_too_often_is_told_when_to_come_back(
     answers.sort(key=lambda answer: answer.status_code)
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have one loopback address")
+def test_whoever_comes_to_another_address_of_the_loopback_is_let_in(
+    home: dict[str, str], folder: Path
+) -> None:
+    with http_server(home, folder, "--host", "127.0.0.2") as server:
+        assert "127.0.0.2" in server.url
+        assert post(server.url, bearer(token_of(home))).status_code == 200
 
 
 def test_a_taken_port_is_said_to_be_taken(
