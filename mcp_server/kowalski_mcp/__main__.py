@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--host and --port go with --http")
     # What the flags do not need is imported after them: half a second.
     from kowalski.errors import KowalskiError
+    from kowalski_mcp.log import keep_log
     from kowalski_mcp.serve import scope_of, serve
 
     try:
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress_every_s=arguments.progress_every,
         )
         level: Level = arguments.log_level.upper()
+        keep_log(level)
         if arguments.http:
             from kowalski_mcp.http.serve import PORT, serve_http
 
@@ -138,16 +140,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 65535:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
     return value
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, such as 45 or 0.5")
     return value
 
 

@@ -28,9 +28,14 @@ class Address:
         """Whether only this device reaches it."""
         return ipaddress.ip_address(self.host).is_loopback
 
+    @property
+    def name(self) -> str:
+        """The host as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def __str__(self) -> str:
         """As it stands in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.name}:{self.port}"
 
 
 def checked_address(host: str, port: int, settings: McpSettings, file: Path) -> Address:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import logging
 import math
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +59,7 @@ class Gate:
         self._pace = pace
         # Of its own, so that whoever guesses takes nothing from the one who knows.
         self._guesses = Pace(_GUESSES_PER_S, _GUESSES_AT_ONCE)
+        self._problem = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -73,12 +73,10 @@ class Gate:
         await answer.finish()
 
     async def watch(self) -> None:
-        """Let go of who held a token as soon as it has been replaced, whether or not one asks."""
+        """Let go of who held a token as soon as it counts no more, whether or not one asks."""
         while True:
             await anyio.sleep(_LOOK_S)
-            # Whoever asks next is told what is wrong with it.
-            with suppress(InvalidSettings):
-                await self._tenancy.of(self._token_file.read().principal)
+            await self._look()
 
     async def close(self, grace_s: float) -> None:
         """Let nobody in any more; calls under way have `grace_s` seconds to be answered."""
@@ -95,23 +93,28 @@ class Gate:
         if scope["method"] == "OPTIONS" and self._visitors.page(scope["headers"]) is not None:
             # A browser asks for its page, and may not show the page's token.
             return _Reply(204, "", asking())
-        try:
-            token = self._token_file.read()
-        except InvalidSettings as error:
-            refusal = self._refuse_guess()
-            # Who asks over and over shall not fill a log.
-            if refusal.status == 401:
-                _LOG.error("Nobody is let in. %s", error.user_message)
-            return refusal
         # Before the caller is known: who held the token that counted before is let go of at once.
-        tenant = await self._tenancy.of(token.principal)
-        if not _shown(scope, token):
+        token, tenant = await self._look()
+        if token is None or not _shown(scope, token):
             return self._refuse_guess()
         if tenant is None:
             return _Reply(503, "The server is ending.")
         if wait_s := self._pace.take(anyio.current_time()):
             return _too_many(wait_s)
         return tenant
+
+    async def _look(self) -> tuple[Token | None, Tenant | None]:
+        """The token that counts now, and the server of its principal; none for any other."""
+        try:
+            token = self._token_file.read()
+        except InvalidSettings as error:
+            # Who asks over and over shall not fill a log.
+            if error.user_message != self._problem:
+                self._problem = error.user_message
+                _LOG.error("Nobody is let in. %s", error.user_message)
+            return None, await self._tenancy.of(None)
+        self._problem = ""
+        return token, await self._tenancy.of(token.principal)
 
     def _refuse_guess(self) -> _Reply:
         if wait_s := self._guesses.take(anyio.current_time()):

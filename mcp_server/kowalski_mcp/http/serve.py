@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from kowalski.settings.loading import load
 from kowalski_mcp.http.address import checked_address, listen
 from kowalski_mcp.http.gate import PATH, Gate
+from kowalski_mcp.http.mcp_sessions import McpSessions
 from kowalski_mcp.http.pace import Pace
 from kowalski_mcp.http.program import serve_until_signal
 from kowalski_mcp.http.tenancy import Tenancy
@@ -56,7 +56,7 @@ def serve_http(scope: Scope, host: str, port: int, log_level: Level) -> None:
 
     async def serve() -> None:
         make = partial(create_server, log_level=log_level)
-        async with guarded(scope, token_file, settings, make) as gate:
+        async with guarded(scope, token_file, settings, address, make) as gate:
             sys.stderr.write(_welcome(address, settings, token_file))
             sys.stderr.flush()
             await serve_until_signal(gate, listener)
@@ -70,21 +70,20 @@ async def guarded(
     scope: Scope,
     token_file: TokenFile,
     settings: McpSettings,
+    address: Address,
     make_server: Callable[[Scope], MCPServer[None]],
 ) -> AsyncIterator[Gate]:
     """The application, with all that keeps strangers out. What runs ends with the block."""
 
-    def server_of(principal: str) -> StreamableHTTPSessionManager:
+    def server_of(principal: str) -> McpSessions:
         own = replace(scope, principal=principal)
         own = replace(own, engine=LazyEngine(partial(open_engine, own.face)))
         # The gate has looked at Host and Origin before.
-        return StreamableHTTPSessionManager(
-            make_server(own)._lowlevel_server, max_sessions=_SESSIONS
-        )
+        return McpSessions(make_server(own)._lowlevel_server, max_sessions=_SESSIONS)
 
     tenancy = Tenancy(server_of)
     pace = Pace(settings.calls_per_s, settings.calls_burst)
-    gate = Gate(token_file, tenancy, Visitors(settings), pace)
+    gate = Gate(token_file, tenancy, Visitors(settings, address), pace)
     async with tenancy.open(), anyio.create_task_group() as tasks:
         await tenancy.of(token_file.read().principal)
         tasks.start_soon(gate.watch)

@@ -38,8 +38,8 @@ class Tenancy:
             finally:
                 tasks.cancel_scope.cancel()
 
-    async def of(self, principal: str) -> Tenant | None:
-        """The server of `principal`; None once there is to be none any more.
+    async def of(self, principal: str | None) -> Tenant | None:
+        """The server of `principal`; None for None, and once there is to be none any more.
 
         That of any other ends, with its calls and all that it runs.
         """
@@ -47,7 +47,7 @@ class Tenancy:
             if self._tenant is not None and self._tenant.principal != principal:
                 await self._tenant.end()
                 self._tenant = None
-            if self._tenant is None and not self._closed:
+            if self._tenant is None and principal is not None and not self._closed:
                 tenant = Tenant(principal, self._make(principal))
                 await self._tasks.start(tenant.live)
                 self._tenant = tenant

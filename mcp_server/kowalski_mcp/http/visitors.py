@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kowalski.settings.model import McpSettings
+    from kowalski_mcp.http.address import Address
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -19,12 +20,15 @@ _ANY_PORT: Final = ":*"
 class Visitors:
     """Which `Host` and `Origin` are let in: the loopback's, and those of the settings.
 
+    Of the loopback's, the address that is listened at is one: there are others than 127.0.0.1.
+
     A page of a foreign site sends its own `Origin`, and one whose name was made to lead here its
     own `Host`. What they sent is told to nobody: it may be made for the eyes of who reads logs.
     """
 
-    def __init__(self, settings: McpSettings) -> None:
-        own = [f"{name}{_ANY_PORT}" for name in _LOOPBACK]
+    def __init__(self, settings: McpSettings, address: Address) -> None:
+        names = (*_LOOPBACK, address.name) if address.is_loopback else _LOOPBACK
+        own = [f"{name}{_ANY_PORT}" for name in names]
         self._hosts = _any_of([*own, *settings.allowed_hosts])
         pages = (f"http://{name}" for name in own)
         self._origins = _any_of([*pages, *settings.allowed_origins])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 16
+LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ \S.*")
 MOST_GUESSES = 200
 
 
@@ -173,6 +176,8 @@ def test_nothing_that_strangers_send_reaches_the_log(home: dict[str, str], folde
         assert server.process.stderr is not None
         logged = server.process.stderr.read()
 
+    assert all(LOGGED.fullmatch(line) for line in logged.splitlines())
+    assert "shutting down" in logged
     assert "evil" not in logged
     assert "request" not in logged
 
@@ -202,6 +207,15 @@ def test_who_calls_too_often_is_told_when_to_come_back(
     answers.sort(key=lambda answer: answer.status_code)
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have one loopback address")
+def test_whoever_comes_to_another_address_of_the_loopback_is_let_in(
+    home: dict[str, str], folder: Path
+) -> None:
+    with http_server(home, folder, "--host", "127.0.0.2") as server:
+        assert "127.0.0.2" in server.url
+        assert post(server.url, bearer(token_of(home))).status_code == 200
 
 
 def test_a_taken_port_is_said_to_be_taken(
@@ -260,12 +274,19 @@ def test_a_token_that_others_could_have_read_is_refused(
 
 
 @pytest.mark.parametrize(
-    "flags", [("--port", "1"), ("--host", "::1"), ("--http", "--port", "70000")]
+    ("flags", "told"),
+    [
+        (("--port", "1"), "--port go with --http"),
+        (("--host", "::1"), "--port go with --http"),
+        (("--http", "--port", "70000"), "'70000' is no port: give a number from 0 to 65535"),
+        (("--http", "--port", "-1"), "'-1' is no port"),
+        (("--answer-after", "soon"), "'soon' is no time: give seconds"),
+    ],
 )
 def test_flags_that_mean_nothing_are_refused(
-    home: dict[str, str], folder: Path, flags: tuple[str, ...]
+    home: dict[str, str], folder: Path, flags: tuple[str, ...], told: str
 ) -> None:
-    assert "--port" in refusal(home, folder, *flags)
+    assert told in refusal(home, folder, *flags)
 
 
 def said(server: HttpServer, request: bytes) -> bytes:

@@ -20,6 +20,7 @@ from assistants.http_server import (
     http_assistant,
     http_server,
     post,
+    token_file,
     token_of,
 )
 from assistants.sdk_client import Answer, execute
@@ -150,6 +151,25 @@ async def test_a_new_token_ends_all_that_the_old_one_began(
         async with http_assistant(server.url, token_of(home)) as client:
             assert_out_of_reach([await look(client, run_id) for look in LOOKS])
             assert (await execute(client, "'x' in globals()", session_id="s"))["value"] == "False"
+
+
+async def test_a_token_that_counts_no_more_ends_all_that_it_began(
+    home: dict[str, str], folder: Path, marker: str
+) -> None:
+    left = marker.replace("1000.", "2000.")
+    with http_server(home, folder) as server:
+        old = token_of(home)
+        async with http_assistant(server.url, old, MODERN) as client:
+            await execute(client, **in_background(left), session_id="s")
+            async with anyio.create_task_group() as calls:
+                calls.start_soon(refused_call, client, marker)
+                await anyio.to_thread.run_sync(wait_until_alive, marker)
+                token_file(home).chmod(0o644)
+                await anyio.to_thread.run_sync(wait_until_gone, marker)
+                await anyio.to_thread.run_sync(wait_until_gone, left)
+                assert post(server.url, bearer(old)).status_code == 401
+        subprocess.run([*COMMAND, "--new-token"], env=home, check=True, capture_output=True)
+        assert post(server.url, bearer(token_of(home))).status_code == 200
 
 
 async def test_code_ends_with_the_server(home: dict[str, str], folder: Path, marker: str) -> None:

@@ -49,7 +49,8 @@ async def serve(folder: Path) -> None:
     token = token_file.ensure()
     listener, address = listen(Address("127.0.0.1", 0))
     with listener:
-        async with guarded(bare_scope(), token_file, McpSettings(), build_server) as gate:
+        settings = McpSettings()
+        async with guarded(bare_scope(), token_file, settings, address, build_server) as gate:
             sys.stdout.write(f"http://{address}{PATH}\n")
             sys.stdout.flush()
             await serve_until_signal(ShowingToken(gate, token), listener)
