@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from functools import partial
@@ -161,6 +162,7 @@ def _told(record: RunRecord, style: Style) -> list[str]:
             ("folder", record.workspace and one_line(record.workspace)),
             ("document", record.document and one_line(record.document)),
             ("language", record.language),
+            ("arguments", one_line(shlex.join(record.args)) or None),
             *(_costs(finished) if finished else ()),
         ],
         style,

@@ -146,16 +146,17 @@ class Kernel:
         exchange = _Exchange(listener, build)
         self._exchange = exchange
         try:
-            await self._fill_stdin((stdin or "").encode("utf-8", "surrogateescape"))
             places = [part for pair in (inputs or {}).items() for part in pair]
+            frames: list[bytes] = []
             if program:
-                await self._send("program", *program)
+                frames.append(encode("program", *program))
             if last and self.language in ("python", "java"):
                 # Blocks of the others always end as programs do; it would cost them milliseconds.
-                await self._send("last")
+                frames.append(encode("last"))
             if build is not None:
-                await self._send("build", *_build_fields(build))
-            await self._send("run", code, label, " ".join(host_functions), *places)
+                frames.append(encode("build", *_build_fields(build)))
+            frames.append(encode("run", code, label, " ".join(host_functions), *places))
+            await self._send(*frames, stdin=(stdin or "").encode("utf-8", "surrogateescape"))
             self.runs += 1
             if self.alive:
                 await exchange.over.wait()
@@ -170,13 +171,13 @@ class Kernel:
         if self.language == "bash":
             # No variable of a shell's holds one, and its reads would not count it.
             value = value.replace("\0", "")
-        await self._send("answer", call_id, kind, value)
+        await self._send(encode("answer", call_id, kind, value))
 
     async def variables(self) -> str:
         """The names that the interpreter holds, as the kernel's JSON array."""
         await self.ready.wait()
         self._variables_told = anyio.Event()
-        await self._send("variables")
+        await self._send(encode("variables"))
         await self._variables_told.wait()
         return self._variables.pop().text(0) if self._variables else "[]"
 
@@ -184,22 +185,23 @@ class Kernel:
         """End the kernel's process; `ended` tells when it is gone."""
         await self._sandbox.signal(self.process, signal.SIGKILL)
 
-    async def _fill_stdin(self, data: bytes) -> None:
-        async with self._writing:
-            if not self.alive:
-                return
-            if len(data) > _READ_BYTES:
-                await anyio.to_thread.run_sync(_refill, self.process.stdin_file, data)
-            else:
-                _refill(self.process.stdin_file, data)
-
-    async def _send(self, kind: str, *fields: str) -> None:
+    async def _send(self, *frames: bytes, stdin: bytes | None = None) -> None:
+        """Send frames, together; before them, let the program's standard input be `stdin`."""
         try:
             async with self._writing:
-                if self.alive:
-                    await write(self.process.control_in, encode(kind, *fields))
+                if not self.alive:
+                    return
+                if stdin is not None:
+                    await self._fill_stdin(stdin)
+                await write(self.process.control_in, b"".join(frames))
         except BrokenPipeError:
             await self.ended.wait()
+
+    async def _fill_stdin(self, data: bytes) -> None:
+        if len(data) > _READ_BYTES:
+            await anyio.to_thread.run_sync(_refill, self.process.stdin_file, data)
+        else:
+            _refill(self.process.stdin_file, data)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ class RunRecord:
     workspace: str | None
     document: str | None
     code: str
+    args: tuple[str, ...]
     device: str
     queued_at: float
     started_at: float | None

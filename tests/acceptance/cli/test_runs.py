@@ -23,7 +23,8 @@ def test_the_newest_runs_come_first_with_how_they_ended(shell: Shell) -> None:
 
 
 def test_a_run_is_shown_with_its_code_its_output_and_its_end(shell: Shell) -> None:
-    shell.kowalski("exec", "-l", "python", "-s", "shown", "-c", "print('printed')\n{}['key']")
+    code = "print('printed')\n{}['key']"
+    shell.kowalski("exec", "-l", "python", "-s", "shown", "-c", code, "--", "--year", "a b")
 
     shown = shell.kowalski("runs", "show", "last").stdout
 
@@ -31,6 +32,7 @@ def test_a_run_is_shown_with_its_code_its_output_and_its_end(shell: Shell) -> No
         r"ended      failed, exit code 1",
         r"session    shown",
         f"folder     {shell.folder}",
+        "arguments  --year 'a b'",
         "print('printed')\n{}['key']\n",
         "KeyError: 'key'",
         "output\nprinted\n",

@@ -26,7 +26,24 @@ REQUEST = RunRequest(
     workspace=Workspace("/w"),
     origin=Origin("notes.md"),
     requester="test",
+    args=("-v", "a b"),
 )
+
+VERSION_2 = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, requester TEXT NOT NULL, language TEXT NOT NULL,
+    session TEXT, workspace TEXT, document TEXT, code TEXT NOT NULL, device TEXT NOT NULL,
+    queued_at REAL NOT NULL, started_at REAL, finished_at REAL, status TEXT NOT NULL, started TEXT,
+    finished TEXT, output_bytes INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX runs_by_time ON runs (queued_at);
+CREATE INDEX runs_unfinished ON runs (owner) WHERE finished_at IS NULL;
+CREATE TABLE events (
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, start INTEGER NOT NULL,
+    size INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+"""
 
 
 async def note(journal: Journal, run_id: str, owner: str = "me", at: float = 1.0) -> None:
@@ -76,6 +93,7 @@ async def test_a_run_is_kept_with_who_asked_for_what_and_how_it_ended(tmp_path: 
     assert (record.run_id, record.requester, record.language) == ("abc1", "test", "python")
     assert (record.session, record.workspace, record.document) == ("s", "/w", "notes.md")
     assert (record.code, record.device, record.started_at) == ("print(1)", "here", 2.0)
+    assert record.args == ("-v", "a b")
     assert record.status == "ok"
     assert record.finished is not None
 
@@ -143,6 +161,30 @@ async def test_runs_of_an_agent_that_died_are_interrupted_and_ones_own_are_not(
     assert "before it began" in (queued.reason or "")
 
 
+async def test_what_was_interrupted_is_not_looked_for_again_and_what_comes_later_is(
+    tmp_path: Path,
+) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        for round_, run_id in enumerate(("first", "second", "third")):
+            await note(journal, run_id, owner="dead")
+            orphans = partial(run_table.interrupt_orphans, owner=f"agent{round_}", at=3.0)
+            assert journal.write(orphans) == 1
+            assert journal.write(orphans) == 0
+            # The newest run may go: the next one takes its number.
+            assert journal.write(partial(run_table.forget, run_id=run_id, most_events=9))
+
+
+async def test_a_run_that_lives_is_found_however_often_others_were_interrupted_before(
+    tmp_path: Path,
+) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        await note(journal, "mine", owner="me")
+        await note(journal, "theirs", owner="dead")
+        await finish(journal, "theirs")
+        assert journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0)) == 0
+        assert journal.write(partial(run_table.interrupt_orphans, owner="next", at=4.0)) == 1
+
+
 @pytest.mark.parametrize("limit", [4, 5, 7, 100])
 async def test_output_is_read_in_pieces_that_join_to_the_whole(tmp_path: Path, limit: int) -> None:
     texts = ["eins ", "zwei é", "ü€𝄞" * 3, "\n", "fünf"]
@@ -198,6 +240,34 @@ async def test_a_file_that_is_no_journal_is_moved_aside_and_a_new_one_begun(
     async with Journal(path) as journal:
         await note(journal, "a")
     assert len(list(tmp_path.glob("j.sqlite.broken-*"))) == 1
+
+
+async def test_a_journal_of_the_version_before_is_taken_over_in_the_order_of_its_runs(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(VERSION_2)
+        for run_id, at in (("later", 2.0), ("sooner", 1.0)):
+            connection.execute(
+                "INSERT INTO runs (run_id, owner, requester, language, code, device, queued_at, "
+                "status) VALUES (?, 'dead', 'test', 'python', 'print(1)', 'here', ?, 'queued')",
+                (run_id, at),
+            )
+        output = "INSERT INTO events VALUES ('later', 1, 'stdout', 0, 3, 'one')"
+        connection.execute(output)
+    connection.close()
+    async with Journal(path) as journal:
+        await note(journal, "new", at=0.5)
+        runs = await journal.read(partial(run_table.recent_runs, limit=9))
+        slice_ = await journal.read(
+            partial(run_table.output_slice, run_id="later", offset=0, limit=9)
+        )
+        ended = journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0))
+    assert [run.run_id for run in runs] == ["new", "later", "sooner"]
+    assert {run.args for run in runs} == {(), ("-v", "a b")}
+    assert slice_.text == "one"
+    assert ended == 2
 
 
 async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

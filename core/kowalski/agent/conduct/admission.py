@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from kowalski.agent.home.grants import Grants, allow_command
 from kowalski.agent.home.workspace_root import check_root
+from kowalski.agent.store.blobs import open_folder
 from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
 from kowalski.execution.credentials import MOST_ENTRIES, search, unchanged
 from kowalski.execution.environment_names import is_forbidden
@@ -169,7 +170,7 @@ class Admission:
             rights=rights,
             workspace=replace(workspace, cwd="") if workspace else None,
             hidden=around.hidden,
-            blobs=str(self._places.blobs_dir),
+            blobs=str(open_folder(self._places.blobs_dir)),
         )
 
     async def surroundings(

@@ -24,7 +24,7 @@ _CLOSE_S: Final = 5.0
 
 
 class Connection:
-    """A stream of JSON values, one a line. One reader at a time; writers take turns.
+    """A stream of JSON values, one a line. One reader at a time, and any number of writers.
 
     asyncio's own streams: those of anyio register the socket anew for every message, which takes
     a tenth of a call's time.
@@ -35,7 +35,6 @@ class Connection:
         self._writer = writer
         self._buffer = bytearray()
         self._searched = 0
-        self._sending = anyio.Lock(fast_acquire=True)
 
     @classmethod
     async def over(cls, connected: socket.socket) -> Self:
@@ -50,9 +49,9 @@ class Connection:
         """
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         try:
-            async with self._sending:
-                self._writer.write(line)
-                await self._writer.drain()
+            # A line is written as a whole, however many write at once.
+            self._writer.write(line)
+            await self._writer.drain()
         except ConnectionError as error:
             raise AgentUnavailable("The connection to the agent broke.") from error
 

@@ -30,6 +30,11 @@ _DIGITS: Final = frozenset("0123456789abcdef")
 _TEMPORARY: Final = ".taking-"
 
 
+def open_folder(folder: Path) -> Path:
+    """Of the blobs below `folder`, what sandboxes may see: names can be opened, and not listed."""
+    return folder / "open"
+
+
 class Blobs:
     """Immutable bytes, each in a file that is named by its SHA-256.
 
@@ -47,7 +52,7 @@ class Blobs:
         Raises:
             AgentUnavailable: it cannot be made, or others could change it.
         """
-        self.folder = folder / "open"
+        self.folder = open_folder(folder)
         self._listed = folder / "all"
         self._lock = threading.Lock()
         make_folder(folder, AgentUnavailable)

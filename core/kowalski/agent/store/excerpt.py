@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from kowalski.model.event import Finished, RunResult, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_NAMES: Final = tuple(field.name for field in fields(Finished))
+_VALUES: Final = attrgetter(*_NAMES)
 
 
 class Excerpt:
@@ -52,7 +56,7 @@ class Excerpt:
 
 def with_excerpts(finished: Finished, excerpts: Mapping[Stream, Excerpt]) -> RunResult:
     """The result that a finished run and what it printed make together."""
-    values = {field.name: getattr(finished, field.name) for field in fields(Finished)}
+    values = dict(zip(_NAMES, _VALUES(finished), strict=True))
     cut = finished.output.dropped_bytes > 0 or any(e.cut for e in excerpts.values())
     return RunResult(
         **values,

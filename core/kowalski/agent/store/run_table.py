@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from kowalski.model.run import RunRequest
 
 _COLUMNS: Final = (
-    "run_id, requester, language, session, workspace, document, code, device, "
+    "run_id, requester, language, session, workspace, document, code, args, device, "
     "queued_at, started_at, finished_at, status, finished"
 )
+_NAMES: Final = tuple(name.strip() for name in _COLUMNS.split(","))
 _OUTPUT: Final = "type IN ('stdout', 'stderr')"
 
 
@@ -53,7 +54,8 @@ def insert_run(
     document = request.origin.document if request.origin else None
     db.execute(
         "INSERT INTO runs (run_id, owner, requester, language, session, workspace, document, "
-        "code, device, queued_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
+        "code, args, device, queued_at, status) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
         (
             run_id,
             owner,
@@ -63,6 +65,7 @@ def insert_run(
             _storable(root),
             _storable(document),
             request.code,
+            json.dumps([_storable(word) for word in request.args]),
             device,
             queued_at,
         ),
@@ -207,16 +210,17 @@ def run_record(db: sqlite3.Connection, run_id: str) -> RunRecord:
 def recent_runs(db: sqlite3.Connection, limit: int) -> list[RunRecord]:
     """The newest runs, newest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM runs ORDER BY queued_at DESC LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608
         (limit,),
     )
     return [_record(row) for row in rows]
 
 
 def _record(row: Sequence[Any]) -> RunRecord:
-    finished = from_json(Finished, json.loads(row[12])) if row[12] else None
-    names = [name.strip() for name in _COLUMNS.split(",")]
-    return RunRecord(**{**dict(zip(names, row, strict=True)), "finished": finished})
+    values = dict(zip(_NAMES, row, strict=True))
+    finished = from_json(Finished, json.loads(values["finished"])) if values["finished"] else None
+    args = tuple(json.loads(values["args"]))
+    return RunRecord(**{**values, "args": args, "finished": finished})
 
 
 def artifact(db: sqlite3.Connection, artifact_id: str) -> Artifact:
@@ -263,7 +267,7 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
     """
     rows = db.execute(
         "SELECT run_id, started_at, device, session, started FROM runs "
-        "WHERE finished_at IS NULL AND owner <> ?",
+        "WHERE number >= (SELECT below FROM ended) AND finished_at IS NULL AND owner <> ?",
         (owner,),
     ).fetchall()
     for run_id, started_at, device, session, begun in rows:
@@ -283,6 +287,11 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
             sandbox=json.loads(begun).get("sandbox", "") if begun else "",
         )
         finish_run(db, finished, at)
+    db.execute(
+        "UPDATE ended SET below = coalesce("
+        "(SELECT min(number) FROM runs WHERE number >= below AND finished_at IS NULL), "
+        "(SELECT max(number) + 1 FROM runs), below)"
+    )
     return len(rows)
 
 
@@ -290,7 +299,7 @@ def expired(db: sqlite3.Connection, before: float, keep_bytes: int) -> list[str]
     """Runs that ended before `before`, and the oldest ones beyond `keep_bytes` of output."""
     rows = db.execute(
         "SELECT run_id FROM (SELECT run_id, finished_at, "
-        "sum(output_bytes) OVER (ORDER BY queued_at DESC) AS newer FROM runs "
+        "sum(output_bytes) OVER (ORDER BY number DESC) AS newer FROM runs "
         "WHERE finished_at IS NOT NULL) WHERE finished_at < ? OR newer > ?",
         (before, keep_bytes),
     )
@@ -307,5 +316,10 @@ def forget(db: sqlite3.Connection, run_id: str, most_events: int) -> bool:
     left = db.execute("SELECT 1 FROM events WHERE run_id = ? LIMIT 1", (run_id,)).fetchone()
     if left is None:
         db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+        # The number of the newest run is given anew once that is gone.
+        db.execute(
+            "UPDATE ended SET below = next FROM "
+            "(SELECT coalesce(max(number), 0) + 1 AS next FROM runs) WHERE next < below"
+        )
         db.execute("PRAGMA incremental_vacuum(100)").fetchall()
     return left is None

@@ -11,10 +11,11 @@ from kowalski.errors import AgentUnavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 2
-_TABLES: Final = """
+SCHEMA_VERSION: Final = 3
+_RUNS: Final = """
 CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
     owner TEXT NOT NULL,
     requester TEXT NOT NULL,
     language TEXT NOT NULL,
@@ -22,6 +23,7 @@ CREATE TABLE runs (
     workspace TEXT,
     document TEXT,
     code TEXT NOT NULL,
+    args TEXT NOT NULL DEFAULT '[]',
     device TEXT NOT NULL,
     queued_at REAL NOT NULL,
     started_at REAL,
@@ -31,8 +33,14 @@ CREATE TABLE runs (
     finished TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX runs_by_time ON runs (queued_at);
-CREATE INDEX runs_unfinished ON runs (owner) WHERE finished_at IS NULL;
+CREATE TABLE ended (below INTEGER NOT NULL) STRICT;
+INSERT INTO ended VALUES (1);
+"""
+"""Runs are numbered as they were asked for, and every run whose number is below `ended.below` has
+ended: two indexes less, which each run would have to write to."""
+
+_TABLES: Final = f"""
+{_RUNS}
 CREATE TABLE events (
     run_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -43,6 +51,19 @@ CREATE TABLE events (
     PRIMARY KEY (run_id, seq)
 ) STRICT, WITHOUT ROWID;
 """
+_KEPT: Final = (
+    "run_id, owner, requester, language, session, workspace, document, code, device, queued_at, "
+    "started_at, finished_at, status, started, finished, output_bytes"
+)
+_FROM_VERSION_2: Final = f"""
+DROP INDEX runs_by_time;
+DROP INDEX runs_unfinished;
+ALTER TABLE runs RENAME TO runs_before;
+{_RUNS}
+INSERT INTO runs ({_KEPT}) SELECT {_KEPT} FROM runs_before ORDER BY queued_at;
+DROP TABLE runs_before;
+"""  # noqa: S608
+_STEPS: Final = {0: _TABLES, 2: _FROM_VERSION_2}
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
@@ -77,15 +98,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Moving the log waits for the disk, so the journal has it done elsewhere.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            script = f"BEGIN;{_TABLES};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        if version in _STEPS:
+            script = f"BEGIN;{_STEPS[version]};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
             connection.executescript(script)
         elif version != SCHEMA_VERSION:
             raise AgentUnavailable(
                 f"The journal {path} has schema {version}, and this Kowalski knows "
                 f"{SCHEMA_VERSION}. Upgrade Kowalski, or move the file away to begin a new one."
             )
-        connection.execute("SELECT count(*) FROM runs WHERE finished_at IS NULL").fetchone()
+        connection.execute("SELECT max(number), below FROM runs, ended").fetchone()
     except BaseException:
         connection.close()
         raise
