@@ -102,6 +102,10 @@ class OpenAIServer:
         """As `ModelServer.slots`: the server's own number once `models` has learnt it."""
         return self._slots
 
+    def slots_for(self, model: str) -> int:
+        """As `ModelServer.slots_for`: nothing tells how its models share them."""
+        return self._slots
+
     @property
     def same_as(self) -> str | None:
         """As `ModelServer.same_as`: nothing tells two such servers from one."""
