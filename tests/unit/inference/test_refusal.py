@@ -103,6 +103,19 @@ def test_a_prompt_that_is_too_long_is_told_with_the_limit(
     assert str(limit or "pi") in error.user_message
 
 
+@pytest.mark.parametrize("limit", [0, -1, 127, 10**12, True, 4096.5, "4096", None, [4096]])
+def test_a_limit_that_no_model_has_is_not_believed(limit: object) -> None:
+    error = refused(400, {"error": {"type": "exceed_context_size_error", "n_ctx": limit}})
+    assert isinstance(error, ContextTooLarge)
+    assert error.limit_tokens is None
+
+
+def test_neither_is_one_in_words() -> None:
+    error = refused(400, {"error": "This model's maximum context length is 12 tokens."})
+    assert isinstance(error, ContextTooLarge)
+    assert error.limit_tokens is None
+
+
 @pytest.mark.parametrize(
     ("status", "value"),
     [

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 
+_SMALLEST_CONTEXT: Final = 128
+_LARGEST_CONTEXT: Final = 10**9
 _LONGEST_WAIT_S: Final = 3600.0
 _CONTEXT_CODES: Final = ("context_length_exceeded", "exceed_context_size_error")
 _CONTEXT_WORDS: Final = re.compile(
@@ -101,13 +103,12 @@ class Complaint:
             return cls(message=value if isinstance(value, str) else "", status=status)
         own = value.get("code")
         named = own if isinstance(own, int) and 400 <= own <= 599 else None
-        limit = value.get("n_ctx")
         codes = (value.get("code"), value.get("type"))
         return cls(
             message=_message(value),
             code=" ".join(code for code in codes if isinstance(code, str)),
             status=status or named,
-            limit_tokens=limit if isinstance(limit, int) else None,
+            limit_tokens=_credible(value.get("n_ctx")),
         )
 
 
@@ -225,13 +226,20 @@ def _too_large(
 ) -> ContextTooLarge:
     limit = complaint.limit_tokens
     if limit is None and (found := _CONTEXT_LIMIT.search(complaint.message)):
-        limit = int(found[1])
+        limit = _credible(int(found[1]))
     reads = f", which reads {limit} tokens at most" if limit else ""
     return ContextTooLarge(
         f"The prompt is too long for {model!r} at {endpoint.name}{reads}. Shorten it, or use a "
         f"model with a larger context. The server says: {said}",
         limit,
     )
+
+
+def _credible(limit: object) -> int | None:
+    """`limit` if a model can have it: what is believed too small keeps prompts away."""
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        return None
+    return limit if _SMALLEST_CONTEXT <= limit <= _LARGEST_CONTEXT else None
 
 
 def _is_about_model(complaint: Complaint) -> bool:
