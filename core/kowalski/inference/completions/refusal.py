@@ -48,6 +48,17 @@ _MODEL_WORDS: Final = re.compile(
     r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
     re.IGNORECASE | re.DOTALL,
 )
+_NO_MODELS: Final = re.compile(r"no models? (is |are )?(loaded|available|found)", re.IGNORECASE)
+_MISSING_NAME: Final = (
+    r"(?<!\w){name}(?::latest)?\W{{1,4}}(?:(?:is|was|does|could|has|been|be|currently)\s+){{0,4}}"
+    r"not (?:currently |yet )?(?:found|exist|loaded|available)",
+    r"(?:models? (?:is |was )?not (?:found|loaded|available)"
+    r"|\b(?:unknown|invalid|no such) model"
+    r"|\bno (?:model|instance)s?(?: found)?(?: for)?(?: model)?)"
+    r"\W{{1,4}}{name}(?!\w)",
+)
+"""What says of the model by its name that it is not there."""
+
 _PASSING: Final = (429, 502, 503, 529)
 """With these, a server says that it may answer the same request a moment later."""
 
@@ -129,7 +140,7 @@ def refusal(
         return _too_large(endpoint, complaint, model, said)
     if status in (401, 403):
         return AccessRefused(_about_key(endpoint, status, said))
-    if status < 500 and _is_about_model(complaint):
+    if status < 500 and _is_about_model(complaint, status, model):
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):
         return ServerUnavailable(
@@ -242,10 +253,19 @@ def _credible(limit: object) -> int | None:
     return limit if _SMALLEST_CONTEXT <= limit <= _LARGEST_CONTEXT else None
 
 
-def _is_about_model(complaint: Complaint) -> bool:
+def _is_about_model(complaint: Complaint, status: int, model: str | None) -> bool:
+    """Whether the model is not there, and not merely something that it, too, is spoken of with."""
     if any(code in complaint.code for code in _MODEL_CODES):
         return True
-    return _MODEL_WORDS.search(complaint.message[:2000]) is not None
+    said = complaint.message[:2000]
+    if status == 404:
+        return _MODEL_WORDS.search(said) is not None
+    if _NO_MODELS.match(said):
+        return True
+    name = re.escape((model or "").removesuffix(":latest"))
+    return bool(name) and any(
+        re.search(words.format(name=name), said, re.IGNORECASE) for words in _MISSING_NAME
+    )
 
 
 def _about_key(endpoint: Endpoint, status: int, said: str) -> str:
