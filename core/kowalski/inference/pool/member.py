@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -9,6 +10,7 @@ import anyio
 from kowalski.errors import ServerUnavailable
 from kowalski.inference.pool.breaker import Breaker
 from kowalski.inference.pool.latency import FirstTokenLatency
+from kowalski.inference.pool.refused_lengths import RefusedLengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,9 @@ class Member:
         self.name = server.name
         self.breaker = Breaker(clock)
         self.latency = FirstTokenLatency(clock)
+        self.refused_lengths = RefusedLengths(clock)
         self.busy = 0
+        self.busy_with: Counter[str] = Counter()
         self.models: tuple[ServedModel, ...] = ()
         self.checked_at: float | None = None
         self.problem: str | None = None
@@ -48,6 +52,11 @@ class Member:
     def slots(self) -> int:
         """How many calls it takes at once; none only if another is asked in its place."""
         return 0 if self.server.same_as is not None else max(1, self.server.slots)
+
+    def has_room(self, model: str) -> bool:
+        """Whether a slot is free for a call for `model`."""
+        own = self.busy_with[model] < max(1, self.server.slots_for(model))
+        return own and self.busy < self.slots
 
     @property
     def usable(self) -> bool:
@@ -139,7 +148,11 @@ class Member:
                 return
             try:
                 with anyio.fail_after(CHECK_LIMIT_S):
-                    self.models = tuple(await self.server.models())
+                    models = tuple(await self.server.models())
+                if self.problem is not None or models != self.models:
+                    # It was away, or is not what it was.
+                    self.refused_lengths.forget()
+                self.models = models
                 self.problem = None
                 self._lacking.clear()
             except ServerUnavailable as error:
