@@ -26,6 +26,7 @@ from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, Too
 
 if TYPE_CHECKING:
     from kowalski.inference.pool.context_window import ContextWindows
+    from kowalski.inference.pool.json_judge import JsonJudge
     from kowalski.inference.pool.member import Member
     from kowalski.inference.pool.retry_budget import RetryBudget
     from kowalski.inference.pool.roster import Roster
@@ -47,6 +48,7 @@ class Resources:
     line: WaitingLine
     budget: RetryBudget
     windows: ContextWindows
+    judge: JsonJudge
     clock: Callable[[], float]
     default_model: Callable[[], str | None]
     probing: bool
