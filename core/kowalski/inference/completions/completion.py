@@ -199,7 +199,8 @@ def _first_choice(choices: Any) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """A delta's text, which some servers send as a list of parts."""
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        texts = [part.get("text") for part in value if isinstance(part, dict)]
+        return "".join(text for text in texts if isinstance(text, str))
     return value if isinstance(value, str) else ""
 
 

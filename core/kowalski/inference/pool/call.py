@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, ServerFault
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from kowalski.inference.pool.roster import Roster
     from kowalski.inference.pool.waiting_line import WaitingLine
     from kowalski.model.chat import ChatRequest
+
+_LOG: Final = logging.getLogger(__name__)
 
 Sink = Callable[[ChatEvent], Awaitable[None]]
 """Takes the events of an answer, one after the other."""
@@ -214,6 +217,12 @@ class Call:
         except RequestRefused as error:
             seat.answered()
             return error
+        except KowalskiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a server sends ends one attempt at most
+            _LOG.exception("Reading an answer of %s failed", member.name)
+            seat.failed()
+            return ServerFault(f"{member.name} sent what Kowalski failed to read: {error!r}.")
         return None
 
     async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
