@@ -22,7 +22,7 @@ from kowalski.model.chat import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from kowalski.inference.pool.pool import Pool
 
@@ -73,6 +73,7 @@ class FakeModelServer:
         name: str,
         *,
         slots: int = 8,
+        slots_by_model: Mapping[str, int] | None = None,
         models: Iterable[ServedModel] | None = None,
         script: Iterable[Behaviour] = (),
         otherwise: Behaviour | None = None,
@@ -80,6 +81,7 @@ class FakeModelServer:
     ) -> None:
         self.name = name
         self.slots = slots
+        self.slots_by_model = slots_by_model or {}
         self.same_as: str | None = None
         self.notes = notes or ModelNotes()
         self.served: Sequence[ServedModel] = (
@@ -93,6 +95,9 @@ class FakeModelServer:
         self.asked: list[ChatRequest] = []
         self.active = 0
         self.most_active = 0
+
+    def slots_for(self, model: str) -> int:
+        return self.slots_by_model.get(model, self.slots)
 
     async def models(self) -> Sequence[ServedModel]:
         self.listed += 1

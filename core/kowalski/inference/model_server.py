@@ -25,7 +25,8 @@ class ServerFault(ServerUnavailable):
 class ModelServer(Protocol):
     """One exo cluster or one OpenAI-compatible server. Two real ones: `ExoCluster`, `OpenAIServer`.
 
-    `name` is for people and unique in the pool; `slots` is how many calls it takes at once.
+    `name` is for people and unique in the pool; `slots` is how many calls it takes at once,
+    `slots_for` how many of these may be for one model.
     `same_as` is the name of the server that this one is too, and that is asked in its place.
     `notes` has what was found out of its models by asking them.
     """
@@ -35,6 +36,8 @@ class ModelServer(Protocol):
 
     @property
     def slots(self) -> int: ...
+
+    def slots_for(self, model: str) -> int: ...
 
     @property
     def notes(self) -> ModelNotes: ...

@@ -43,6 +43,7 @@ class ExoDouble:
 
     Attributes:
         mode: how chats are answered from now on.
+        pieces: the pieces of a whole answer, two or more.
         loading_steps: how many looks at the runners a new instance takes to be ready.
         looks_until_seen: how many looks at the instances a new one takes to appear.
         placing: whether anything comes of commands to place.
@@ -59,6 +60,7 @@ class ExoDouble:
 
     nodes: list[ExoNode] = field(default_factory=list)
     mode: Mode = "whole"
+    pieces: tuple[str, ...] = ("Hel", "lo ", "wörld")
     loading_steps: int = 0
     looks_until_seen: int = 0
     placing: bool = True

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from doubles.exo.cluster import ExoDouble
     from doubles.exo.wire import Question, Wire
 
-PIECES = ("Hel", "lo ", "wörld")
-
 
 async def answer(double: ExoDouble, question: Question, wire: Wire) -> None:
     """Answer as the cluster's mode says, or as what is left of the instance allows."""
@@ -43,6 +41,7 @@ async def answer(double: ExoDouble, question: Question, wire: Wire) -> None:
 async def _say(
     double: ExoDouble, chosen: str, command: str, model: str, wire: Wire, *, streamed: bool
 ) -> None:
+    first, *between, last = double.pieces
     mode = "keep-alive only" if _is_dead(double, chosen) else double.mode
     if mode == "silent":
         await anyio.sleep_forever()
@@ -51,7 +50,7 @@ async def _say(
         await wire.raw(b"")
         return
     if not streamed:
-        await wire.json(shapes.whole(command, model, "".join(PIECES)))
+        await wire.json(shapes.whole(command, model, "".join(double.pieces)))
         return
     await wire.begin()
     await wire.comment("keep-alive")
@@ -60,14 +59,15 @@ async def _say(
     for done in (0, 1):
         news = {"PrefillProgressChunk": {"processed_tokens": done, "total_tokens": 1}}
         await wire.comment(f"prefill_progress {json.dumps(news)}")
-    await wire.data(shapes.chunk(command, model, PIECES[0]))
+    await wire.data(shapes.chunk(command, model, first))
     if mode == "held":
         await _keep_alive(double, wire)
     if failed:
         await wire.data(shapes.runner_died())
     else:
-        await wire.data(shapes.chunk(command, model, PIECES[1]))
-        await wire.data(shapes.chunk(command, model, PIECES[2], "stop"))
+        for piece in between:
+            await wire.data(shapes.chunk(command, model, piece))
+        await wire.data(shapes.chunk(command, model, last, "stop"))
         await wire.comment('generation_stats {"prompt_tps":243.4,"generation_tokens":3}')
     await wire.data("[DONE]")
     await wire.end()

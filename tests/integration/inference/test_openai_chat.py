@@ -151,7 +151,7 @@ async def test_a_server_that_will_not_count_tokens_is_asked_without_from_then_on
     assert ["stream_options" in heard.json() for heard in server.heard] == [True, False, False]
 
 
-async def test_a_server_that_knows_no_schemas_is_asked_in_words_from_then_on() -> None:
+async def test_a_schema_that_a_server_does_not_want_is_told_in_words_from_then_on() -> None:
     said = {"error": {"message": "This response_format type is unavailable now"}}
     request = replace(HELLO, json_schema={"type": "object"})
     async with (
@@ -164,6 +164,40 @@ async def test_a_server_that_knows_no_schemas_is_asked_in_words_from_then_on() -
     sent = [heard.json() for heard in server.heard]
     assert ["response_format" in body for body in sent] == [True, False, False]
     assert all('{"type": "object"}' in body["messages"][-1]["content"] for body in sent)
+
+
+async def test_what_is_said_against_one_schema_does_not_count_against_the_next() -> None:
+    said = {"error": {"message": "JSON schema conversion failed: unrecognized schema"}}
+    odd, plain = ({"type": "object", "title": title} for title in ("odd", "plain"))
+    async with (
+        completion_server({CHAT: [json_reply(said, status=400), WHOLE]}) as server,
+        OpenAIServer(server.url) as client,
+    ):
+        for schema in (odd, plain, odd):
+            async with client.chat(replace(HELLO, json_schema=schema)) as answer:
+                assert [event async for event in answer][-1] == Done(finish_reason="stop")
+    assert ["response_format" in heard.json() for heard in server.heard] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+async def test_an_option_without_which_the_prompt_is_refused_too_was_not_the_reason() -> None:
+    said = {"error": {"message": "unsupported: stop, in a request with stream_options"}}
+    again = {"error": {"message": "unsupported: stop"}}
+    refusing = [json_reply(said, status=400), json_reply(again, status=400), WHOLE]
+    async with (
+        completion_server({CHAT: refusing}) as server,
+        OpenAIServer(server.url) as client,
+    ):
+        with pytest.raises(RequestRefused, match="unsupported: stop"):
+            async with client.chat(HELLO):
+                pass
+        async with client.chat(HELLO) as answer:
+            assert [event async for event in answer][-1] == Done(finish_reason="stop")
+    assert ["stream_options" in heard.json() for heard in server.heard] == [True, False, True]
 
 
 async def test_the_first_token_may_take_as_long_as_the_request_says() -> None:

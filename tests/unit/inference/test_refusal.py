@@ -157,6 +157,8 @@ def test_faults_are_told_without_the_input_that_they_repeat() -> None:
     "value",
     [
         {"error": {"message": "property 'stream_options' is unsupported"}},
+        {"error": {"message": "Unrecognized request argument supplied: stream_options"}},
+        {"error": {"message": "stream_options are not supported by this model"}},
         {"message": {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}},
     ],
 )
@@ -166,12 +168,20 @@ def test_a_server_that_will_not_count_tokens_is_known(value: Any) -> None:
     assert error.option == "stream_options"
 
 
+def test_an_error_that_merely_repeats_the_request_is_no_word_against_counting_tokens() -> None:
+    said = "Too many stop sequences in {'stop': ['a'], 'stream_options': {'include_usage': true}}"
+    error = refused(400, {"error": {"message": said}})
+    assert isinstance(error, RequestRefused)
+    assert not isinstance(error, OptionRefused)
+
+
 @pytest.mark.parametrize(
     "said",
     [
         "This response_format type is unavailable now",
         "'response_format.type' must be 'text'",
         "Failed to parse grammar",
+        "JSON schema conversion failed: unrecognized schema",
         "json_schema is not supported",
     ],
 )

@@ -49,9 +49,18 @@ _MODEL_WORDS: Final = re.compile(
 _PASSING: Final = (429, 502, 503, 529)
 """With these, a server says that it may answer the same request a moment later."""
 
+_OBJECTION: Final = (
+    r"(?:\bunknown|\bunsupported|\bunrecogni[sz]ed|\bunexpected|\bextra|\badditional|\binvalid"
+    r"|(?:\bnot|n't) (?:support|allow|permit|accept|recogni[sz]e|know|implement))"
+)
 _OPTIONS: Final = {
-    STREAM_OPTIONS: re.compile("stream_options"),
-    RESPONSE_FORMAT: re.compile(r"response_format|json_?schema|json_object|grammar", re.IGNORECASE),
+    STREAM_OPTIONS: re.compile(
+        rf"{_OBJECTION}[^.;\n]{{0,60}}stream_options|stream_options[^.;\n]{{0,60}}{_OBJECTION}",
+        re.IGNORECASE,
+    ),
+    RESPONSE_FORMAT: re.compile(
+        r"response[_ ]format|json[_ ]?schema|json_object|grammar|structured output", re.IGNORECASE
+    ),
 }
 
 

@@ -30,7 +30,7 @@ from kowalski.inference.model_notes import ModelNotes
 from kowalski.model.placement import Removal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from kowalski.inference.exo.node import ExoDevice
+    from kowalski.inference.exo.standing import Standing
     from kowalski.inference.exo.view import View
     from kowalski.model.chat import ChatRequest, ServedModel
     from kowalski.model.placement import PlacementRequest, RemovalRequest
@@ -137,10 +138,18 @@ class ExoCluster:
 
     @property
     def slots(self) -> int:
-        """As `ModelServer.slots`: so many for each instance that the last look found usable; for
-        one if there was none, as calls that nobody can serve are refused at once."""
+        """As `ModelServer.slots`: so many for each instance that the last look found usable."""
         view = self._lookout.last
-        usable = 0 if view is None else sum(s.usable for s in view.standings.values())
+        return self._slots_of(() if view is None else view.standings.values())
+
+    def slots_for(self, model: str) -> int:
+        """As `ModelServer.slots_for`: so many for each of its instances."""
+        view = self._lookout.last
+        return self._slots_of(() if view is None else view.of_model(model))
+
+    def _slots_of(self, standings: Iterable[Standing]) -> int:
+        # For one where none is usable: calls that nobody can serve are refused at once.
+        usable = sum(standing.usable for standing in standings)
         return self._limits.slots_per_instance * max(1, usable)
 
     @property

@@ -9,10 +9,10 @@ import anyio
 
 from kowalski.errors import ServerUnavailable
 from kowalski.inference.exo.freshness import Freshness
+from kowalski.inference.exo.neighbourhood import Neighbourhood
 from kowalski.inference.exo.node import Absence, read_names
 from kowalski.inference.exo.report import ask_report
 from kowalski.inference.exo.standing import standings
-from kowalski.inference.exo.topology import may_be_asked
 from kowalski.inference.exo.view import View
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Lookout:
         self._api = api
         self._identities = identities
         self._seeds = tuple(seeds)
+        self._neighbourhood = Neighbourhood(seeds)
         self._limits = limits
         self._strangers = strangers
         self._looking = anyio.Lock()
@@ -106,7 +107,7 @@ class Lookout:
         strangers = self._strangers(home)
         reports = [report for report in reports if report.node not in strangers]
         self._notice_reset(reports)
-        addresses = self._learn(reports)
+        addresses = await self._learn(reports)
         nodes = await self._identities.ask(self._asked(), at)
         self._identities.forget(keep=self._asked())
         urls: dict[str, str] = {}
@@ -180,12 +181,12 @@ class Lookout:
             self._names.clear()
             self._identities.forget()
 
-    def _learn(self, reports: Sequence[Report]) -> dict[str, tuple[str, ...]]:
+    async def _learn(self, reports: Sequence[Report]) -> dict[str, tuple[str, ...]]:
         """The URLs of each node, from all reports."""
         addresses: dict[str, dict[str, None]] = {}
         for report in reports:
             for node, urls in report.topology.addresses.items():
-                asked = [url for url in urls if may_be_asked(url, self._seeds)]
+                asked = [url for url in urls if await self._neighbourhood.admits(url)]
                 addresses.setdefault(node, {}).update(dict.fromkeys(asked))
         self._learnt = {url: node for node, urls in addresses.items() for url in urls}
         return {node: tuple(urls) for node, urls in addresses.items() if urls}

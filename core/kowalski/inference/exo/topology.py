@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from kowalski.inference.exo.fields import identifier, member, members, number
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
 _MOST_NODES: Final = 64
 _MOST_ADDRESSES: Final = 8
-# Home networks use all of 169.254/16, cloud machines keep their credentials at this address.
-_METADATA: Final = ipaddress.ip_address("169.254.169.254")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +44,6 @@ def read_topology(value: Any) -> Topology:
     return Topology(
         nodes=nodes, addresses={node: tuple(urls) for node, urls in addresses.items() if urls}
     )
-
-
-def may_be_asked(url: str, seeds: tuple[str, ...]) -> bool:
-    """Whether a peer's URL that a cluster tells may be asked who it is.
-
-    Anybody in the network can make a cluster tell anything, so this computer and the open Internet
-    are asked only if a seed is there too.
-    """
-    address = _address(url)
-    if address is None or address.is_unspecified or address.is_multicast or address == _METADATA:
-        return False
-    of_seeds = [_address(seed) for seed in seeds]
-    if address.is_loopback:
-        return any(seed is None or seed.is_loopback for seed in of_seeds)
-    if address.version == 4 and address.is_global:
-        return any(seed is not None and seed.is_global for seed in of_seeds)
-    return True
-
-
-def _address(url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address in `url`; None if it has a name."""
-    try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "")
-    except ValueError:
-        return None
 
 
 def _url(multiaddr: Any) -> str:

@@ -30,6 +30,7 @@ from kowalski.inference.openai.listing import USUAL_SLOTS, Listing, Vllm, entrie
 from kowalski.inference.openai.llama_cpp import LlamaCpp
 from kowalski.inference.openai.lm_studio import LmStudio
 from kowalski.inference.openai.ollama import Ollama
+from kowalski.inference.openai.refused_options import RefusedOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -72,7 +73,7 @@ class OpenAIServer:
         self._slots = USUAL_SLOTS
         self._kind: ServerKind | None = None
         self._kinds: tuple[ServerKind, ...] = (Vllm(), LlamaCpp(), LmStudio(), Ollama())
-        self._refused_options: set[str] = set()
+        self._refused = RefusedOptions()
         self.notes = notes or ModelNotes()
 
     async def __aenter__(self) -> Self:
@@ -100,6 +101,10 @@ class OpenAIServer:
     @property
     def slots(self) -> int:
         """As `ModelServer.slots`: the server's own number once `models` has learnt it."""
+        return self._slots
+
+    def slots_for(self, model: str) -> int:
+        """As `ModelServer.slots_for`: nothing tells how its models share them."""
         return self._slots
 
     @property
@@ -141,14 +146,19 @@ class OpenAIServer:
                 self.notes.begins_thinking(request.model or "", begins)
 
     async def _ask(self, request: ChatRequest) -> Answer:
+        left_out: set[str] = set()
         while True:
-            body = completion_request(request, without=self._refused_options)
+            body = completion_request(request, without=left_out | self._refused.of(request))
             try:
-                return await self._ask_once(request, body)
+                answer = await self._ask_once(request, body)
             except OptionRefused as error:
                 if error.option not in body:
                     raise
-                self._refused_options.add(error.option)
+                left_out.add(error.option)
+            else:
+                # Only now is it sure that these were what it did not want.
+                self._refused.add(left_out, request)
+                return answer
 
     async def _ask_once(self, request: ChatRequest, body: dict[str, Any]) -> Answer:
         known = self.notes.of(request.model or "").begins_thinking

@@ -178,6 +178,7 @@ class Call:
 
         return Turn(
             self._principal,
+            model,
             accepts,
             until=min(self._scope.deadline, self._shared.clock() + self._request.timeout_s),
             patience_s=self._patience_s,

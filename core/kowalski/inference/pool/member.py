@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -31,6 +32,7 @@ class Member:
         self.breaker = Breaker(clock)
         self.latency = FirstTokenLatency(clock)
         self.busy = 0
+        self.busy_with: Counter[str] = Counter()
         self.models: tuple[ServedModel, ...] = ()
         self.checked_at: float | None = None
         self.problem: str | None = None
@@ -48,6 +50,11 @@ class Member:
     def slots(self) -> int:
         """How many calls it takes at once; none only if another is asked in its place."""
         return 0 if self.server.same_as is not None else max(1, self.server.slots)
+
+    def has_room(self, model: str) -> bool:
+        """Whether a slot is free for a call for `model`."""
+        own = self.busy_with[model] < max(1, self.server.slots_for(model))
+        return own and self.busy < self.slots
 
     @property
     def usable(self) -> bool:

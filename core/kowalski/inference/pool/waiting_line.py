@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ class Turn:
 
     Attributes:
         principal: whoever asks; those who wait are served one call a principal, round and round.
+        model: what it is for.
         accepts: which servers can serve it.
         prefers: which of them it takes first if they are free.
         shuns: which of them it only takes where there are no others.
@@ -34,6 +35,7 @@ class Turn:
     """
 
     principal: str
+    model: str
     accepts: Callable[[Member], bool]
     until: float
     patience_s: float = 0.0
@@ -46,16 +48,18 @@ class Turn:
 
 
 class Seat:
-    """A slot of a server, held by one call, which says through it how the server behaved.
+    """A slot of a server, held by a call for `model`, which tells it how the server behaved.
 
     `told`: whether that may change what others should wait for.
     """
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, model: str) -> None:
         self.member = member
+        self._model = model
         self.told = False
         self._entry = member.breaker.enter()
         member.busy += 1
+        member.busy_with[model] += 1
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
@@ -79,6 +83,7 @@ class Seat:
         """Lay the slot down."""
         self.member.breaker.abandoned(self._entry)
         self.member.busy -= 1
+        self.member.busy_with -= Counter([self._model])
 
 
 class WaitingLine:
@@ -174,10 +179,11 @@ class WaitingLine:
         fresh = [m for m in usable if m.name not in turn.avoid] or usable
         ready = [m for m in fresh if not turn.shuns(m)] or fresh
         sound = [m for m in ready if m.problem is None] or ready
-        free = [m for m in sound if m.busy < m.slots]
+        free = [m for m in sound if m.has_room(turn.model)]
         if not free:
             return False
-        turn.seat = Seat(max(free, key=lambda member: (turn.prefers(member), _score(member))))
+        best = max(free, key=lambda member: (turn.prefers(member), _score(member)))
+        turn.seat = Seat(best, turn.model)
         return True
 
     def _leave(self, turn: Turn) -> None:

@@ -13,7 +13,7 @@ from doubles.exo.cluster import HANG_S, MODEL
 from kowalski.errors import ModelUnavailable, ServerUnavailable
 from kowalski.inference.completions.deadlines import Deadlines
 from kowalski.inference.exo.cluster import ExoCluster
-from kowalski.model.chat import ChatMessage, ChatRequest, Done, Text, Usage
+from kowalski.model.chat import ChatMessage, ChatRequest, Done, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -355,3 +355,23 @@ async def _ends_when(
             await double.until_chats(1)
             await happens()
     assert reason in told[0]
+
+
+async def test_a_thought_that_ends_unopened_shows_no_tag_and_is_told_apart_from_then_on(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    double.add([0])
+    double.pieces = ("Hm, a greeting.\n", "</th", "ink>\n\n", "Hello!")
+    first, second = [await answer(cluster) for _ in range(2)]
+    assert first[:-2] == [Text(text="Hm, a greeting.\n"), Text(text="Hello!")]
+    assert second[:-2] == [Reasoning(text="Hm, a greeting.\n"), Text(text="Hello!")]
+
+
+async def test_a_model_that_is_named_a_thinker_shows_no_tag_from_its_first_answer_on(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    thinker = "lab/Deep-R1-4bit"
+    double.add([0], thinker)
+    double.pieces = ("Hm, a greeting.\n", "</think>", "Hello!")
+    events = await answer(cluster, ChatRequest(messages=PROMPT.messages, model=thinker))
+    assert events[:-2] == [Reasoning(text="Hm, a greeting.\n"), Text(text="Hello!")]

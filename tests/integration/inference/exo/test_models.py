@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from doubles.exo.cluster import MODEL
-from kowalski.model.chat import ModelInstance, ServedModel
+import anyio
+
+from doubles.exo.cluster import HANG_S, MODEL
+from kowalski.inference.pool.pool import Pool
+from kowalski.model.chat import ChatMessage, ChatRequest, ModelInstance, ServedModel
 
 if TYPE_CHECKING:
     from doubles.exo.cluster import ExoDouble
@@ -75,6 +78,24 @@ async def test_there_are_eight_slots_for_each_usable_instance(
     double.fail(double.add([2]))
     await cluster.models()
     assert cluster.slots == 16
+
+
+async def test_the_instance_of_one_model_is_not_given_the_slots_of_anothers(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    double.add([0])
+    double.add([1], "lab/other")
+    double.mode = "held"
+    prompt = ChatRequest(messages=(ChatMessage("user", "Hello?"),), model=MODEL)
+    async with Pool([cluster]) as pool, anyio.create_task_group() as tasks:
+        assert len(await pool.models()) == 1
+        for _ in range(40):
+            tasks.start_soon(pool.complete, prompt)
+        with anyio.fail_after(HANG_S):
+            await double.until_chats(8)
+            await cluster.models()
+        assert (pool.busy, pool.waiting, pool.slots, double.chats) == (8, 32, 16, 8)
+        tasks.cancel_scope.cancel()
 
 
 async def test_devices_say_what_they_are_and_which_layers_they_hold(

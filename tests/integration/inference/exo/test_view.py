@@ -163,6 +163,14 @@ async def test_a_peers_address_that_no_home_network_has_is_not_asked(
     assert all(question.node != third.index for question in double.asked)
 
 
+async def test_a_seed_that_is_a_name_of_this_computer_leads_to_the_nodes_on_it(
+    double: ExoDouble, limits: Callable[..., ExoLimits]
+) -> None:
+    seed = double.urls[0].replace("127.0.0.1", "localhost")
+    async with ExoCluster([seed], mends=False, limits=limits()) as cluster:
+        assert len((await cluster.view()).urls) == 3
+
+
 async def test_a_node_that_the_cluster_has_not_heard_of_is_not_alive_though_it_answers(
     double: ExoDouble, cluster: ExoCluster
 ) -> None:

@@ -1,13 +1,11 @@
-"""Where the nodes of a cluster may be asked."""
+"""Where the nodes of a cluster are."""
 
 from __future__ import annotations
 
 import pytest
 
 from doubles.exo import shapes
-from kowalski.inference.exo.topology import may_be_asked, read_topology
-
-HOME = ("http://192.168.1.5:52415",)
+from kowalski.inference.exo.topology import read_topology
 
 
 def test_addresses_of_nodes_that_are_not_in_the_cluster_are_passed_over() -> None:
@@ -40,29 +38,3 @@ def test_a_node_has_a_few_addresses_at_most() -> None:
     links = [shapes.link(port) for port in range(1, 1000)]
     value = {"nodes": ["n1", "n2"], "connections": {"n1": {"n2": links}}}
     assert len(read_topology(value).addresses["n2"]) == 8
-
-
-@pytest.mark.parametrize(
-    "url", ["http://192.168.1.6:52415", "http://169.254.10.2:52415", "http://[fd00::2]:52415"]
-)
-def test_computers_nearby_may_be_asked(url: str) -> None:
-    assert may_be_asked(url, HOME)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:52415",
-        "http://169.254.169.254:80",
-        "http://8.8.8.8:52415",
-        "http://0.0.0.0:1",
-        "http://224.0.0.1:1",
-    ],
-)
-def test_this_computer_and_the_internet_may_not(url: str) -> None:
-    assert not may_be_asked(url, HOME)
-
-
-def test_they_may_if_a_seed_is_there() -> None:
-    assert may_be_asked("http://127.0.0.1:2", ("http://127.0.0.1:1",))
-    assert may_be_asked("http://8.8.4.4:2", ("http://8.8.8.8:1",))

@@ -17,7 +17,7 @@ from kowalski.errors import (
     Busy,
 )
 from kowalski.inference.pool.pool import Pool
-from kowalski.model.chat import Text
+from kowalski.model.chat import ServedModel, Text
 
 
 class TestSlots:
@@ -28,6 +28,21 @@ class TestSlots:
                 tasks.start_soon(events_of, pool)
         assert server.most_active == 3
         assert len(server.asked) == 12
+
+    async def test_no_model_of_a_server_is_given_more_calls_than_it_takes(self) -> None:
+        models = [ServedModel(name=name, state="loaded") for name in ("m", "n")]
+        server = FakeModelServer(
+            "a", slots=5, slots_by_model={"m": 2, "n": 4}, models=models, otherwise=hangs()
+        )
+        async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+            for model, busy in (("m", 2), ("n", 5), ("m", 5)):
+                for _ in range(9):
+                    tasks.start_soon(pool.complete, prompt(model=model))
+                await anyio.sleep(1)
+                assert (server.active, pool.busy) == (busy, busy)
+            assert [request.model for request in server.asked] == ["m", "m", "n", "n", "n"]
+            tasks.cancel_scope.cancel()
+        assert pool.busy == 0
 
     async def test_calls_spread_over_servers_that_are_alike(self) -> None:
         servers = [FakeModelServer(n, otherwise=answers("x", after_s=1)) for n in "abcd"]
