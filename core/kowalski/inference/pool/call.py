@@ -209,7 +209,8 @@ class Call:
         member, model = seat.member, request.model or ""
         try:
             if self._shared.probing:
-                await self._shared.windows.probe(member, model, estimated_tokens(request))
+                within_s = min(request.timeout_s, self.left_s) / 2
+                await self._shared.windows.probe(member, model, estimated_tokens(request), within_s)
                 if not self._shared.windows.fits(member, model, self._size.least):
                     # Now that this is known, the line offers other servers, or none.
                     return ContextTooLarge(f"It does not read as much for {model}.")

@@ -54,7 +54,7 @@ class Pool:
     ) -> None:
         clock = anyio.current_time
         self.default_model = default_model
-        self._windows = ContextWindows()
+        self._windows = ContextWindows(clock)
         self._first = tuple(servers)
         self._tasks = anyio.create_task_group()
         self._roster = Roster(clock, changed=lambda: self._line.stir())
