@@ -207,6 +207,7 @@ class Call:
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
         """One attempt. An error that another server may not have is returned."""
         member, model = seat.member, request.model or ""
+        again = isinstance(self._tries.errors.get(member.name), ServerUnavailable)
         try:
             if self._shared.probing:
                 within_s = min(request.timeout_s, self.left_s) / 2
@@ -219,7 +220,7 @@ class Call:
             seat.refused(error.retry_after_s)
             return error
         except ServerUnavailable as error:
-            seat.failed()
+            seat.failed(again=again)
             if error.retry_after_s is not None:
                 member.allowance.rest(error.retry_after_s)
             return error
@@ -242,7 +243,7 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001 - what a server sends ends one attempt at most
             _LOG.exception("Reading an answer of %s failed", member.name)
-            seat.failed()
+            seat.failed(again=again)
             return ServerFault(f"{member.name} sent what Kowalski failed to read: {error!r}.")
         return None
 

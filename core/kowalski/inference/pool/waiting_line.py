@@ -78,10 +78,10 @@ class Seat:
         self.member.breaker.succeeded(self._entry)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
-    def failed(self) -> None:
-        """The server did not answer, or not to the end."""
+    def failed(self, *, again: bool) -> None:
+        """The server did not answer, or not to the end; `again`: this call, as once before."""
         self.told = True
-        self.member.breaker.failed(self._entry)
+        self.member.breaker.failed(self._entry, again=again)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
