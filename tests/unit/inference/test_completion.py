@@ -209,6 +209,16 @@ def test_whatever_a_chunk_holds_only_known_errors_come_of_it(value: Any) -> None
     assert isinstance(events[-1], Done)
 
 
+def test_text_that_is_nested_beyond_sense_is_none() -> None:
+    nested: Any = "deep"
+    for _ in range(400):
+        nested = [{"text": nested}]
+    assert read(delta(content=nested), delta(content="plain"), finish()) == [
+        Text(text="plain"),
+        Done(finish_reason="stop"),
+    ]
+
+
 def test_calls_of_tools_are_joined_by_index_and_told_apart_by_id() -> None:
     body = (
         call_piece(index=0, id="a", function={"name": "one", "arguments": "{"})

@@ -171,9 +171,10 @@ class Answer:
     def _take(self, items: list[StreamItem]) -> None:
         for item in items:
             if isinstance(item, ServerSentEvent):
-                if not self.completion.ended:
-                    self.progress_at = anyio.current_time()
+                steps = self.completion.steps
                 self._ready.extend(self.completion.take(item))
+                if self.completion.steps > steps:
+                    self.progress_at = anyio.current_time()
             elif self._is_progress(item):
                 self.progress_at = anyio.current_time()
 

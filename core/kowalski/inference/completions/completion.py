@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kowalski.inference.completions.event_stream import ServerSentEvent
 
 _LAST: Final = "[DONE]"
+_CARRYING: Final = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls")
 _LARGEST_COUNT: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -49,6 +50,8 @@ class Completion:
         begun: whether any text, thought or tool call has come.
         ended: whether the server said that nothing more comes.
         finish_reason: why the model stopped, as soon as it said so.
+        steps: how many events carried something: text, thoughts, a piece of a tool call, another
+            count of tokens, or an end.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Completion:
         self.begun = False
         self.ended = False
         self.finish_reason: FinishReason | None = None
+        self.steps = 0
         self._endpoint = endpoint
         self._model = model
         guess = named_a_thinker(model or "") if begins_thinking is None else begins_thinking
@@ -84,6 +88,7 @@ class Completion:
             return []
         if data == _LAST:
             self.ended = True
+            self.steps += 1
             return []
         try:
             value = json.loads(data)
@@ -131,11 +136,15 @@ class Completion:
     def _take_chunk(self, chunk: dict[str, Any]) -> list[ChatEvent]:
         if self.completion_id is None and isinstance(chunk.get("id"), str):
             self.completion_id = chunk["id"]
-        self._usage = _usage(chunk.get("usage")) or self._usage
+        counted = _usage(chunk.get("usage"))
+        carries = counted not in (None, self._usage)
+        self._usage = counted or self._usage
         choice = _first_choice(chunk.get("choices"))
         delta = choice.get("delta") or choice.get("message")
         events = self._take_delta(delta) if isinstance(delta, dict) else []
         reason = choice.get("finish_reason")
+        told = isinstance(delta, dict) and any(delta.get(name) for name in _CARRYING)
+        self.steps += bool(carries or told or reason)
         if isinstance(reason, str) and reason:
             known = _REASONS.get(reason.lower())
             if known is None:
@@ -199,7 +208,8 @@ def _first_choice(choices: Any) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """A delta's text, which some servers send as a list of parts."""
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        texts = [part.get("text") for part in value if isinstance(part, dict)]
+        return "".join(text for text in texts if isinstance(text, str))
     return value if isinstance(value, str) else ""
 
 

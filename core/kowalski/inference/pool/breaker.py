@@ -33,7 +33,8 @@ class Breaker:
     """Closed until `FAILURES` failures within `WINDOW_S` seconds, then open.
 
     What fails together has one cause and is one failure: a call that began before the last one was
-    counted adds none, unless it waited in vain for all of the window.
+    counted adds none, unless it waited in vain for all of the window. Nor does one that it failed
+    before and that was tried again: a prompt counts once, however often it is sent.
 
     After `REST_S` seconds it is half-open: one call is let through as a probe. If that succeeds
     the breaker closes; if it fails, it is open again. `clock` tells seconds and never goes back.
@@ -78,12 +79,12 @@ class Breaker:
             self._rests_until = self.failing_since = None
             self._failures.clear()
 
-    def failed(self, entry: Entry) -> None:
-        """The server did not answer a call, or not to the end."""
+    def failed(self, entry: Entry, *, again: bool = False) -> None:
+        """The server did not answer a call, or not to the end; nor did it the same one `again`."""
         now = self._clock()
         if self._settles(entry):
             self._rests_until = now + REST_S
-        elif self._rests_until is None and self._counts(entry, now):
+        elif self._rests_until is None and not again and self._counts(entry, now):
             self._marks += 1
             self._failures.append(now)
             if len(self._failures) == FAILURES and self._failures[0] > now - WINDOW_S:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from kowalski.errors import ServerUnavailable
+from kowalski.inference.pool.allowance import Allowance
 from kowalski.inference.pool.breaker import Breaker
 from kowalski.inference.pool.latency import FirstTokenLatency
 from kowalski.inference.pool.refused_lengths import RefusedLengths
@@ -41,8 +43,7 @@ class Member:
         """Why its last check failed. Its models are then those of the last that did not."""
         self.lockout: str | None = None
         """Why it lets nobody in, until a prompt has proven that it does again."""
-        self.rests_until = 0.0
-        """Until when, on the clock, it asked to be left alone."""
+        self.allowance = Allowance(clock)
         self._clock = clock
         self._checking = anyio.Lock()
         self._checks = 0
@@ -51,7 +52,10 @@ class Member:
     @property
     def slots(self) -> int:
         """How many calls it takes at once; none only if another is asked in its place."""
-        return 0 if self.server.same_as is not None else max(1, self.server.slots)
+        if self.server.same_as is not None:
+            return 0
+        most = self.server.slots
+        return max(1, most if self.allowance.most is None else min(most, self.allowance.most))
 
     def has_room(self, model: str) -> bool:
         """Whether a slot is free for a call for `model`."""
@@ -61,11 +65,7 @@ class Member:
     @property
     def usable(self) -> bool:
         """Whether calls may go to it now, slots aside."""
-        return (
-            self.server.same_as is None
-            and self.breaker.admits
-            and self._clock() >= self.rests_until
-        )
+        return self.server.same_as is None and self.breaker.admits and not self.allowance.rests_s
 
     @property
     def stale(self) -> bool:
@@ -88,8 +88,8 @@ class Member:
             return "it failed several times in a row and is left alone for some seconds"
         if self.breaker.state == "half-open":
             return "it failed several times in a row and is being tried with one prompt"
-        if self._clock() < self.rests_until:
-            return "it asked for a pause"
+        if rests_s := self.allowance.rests_s:
+            return f"it asked for a pause, and is left alone for {math.ceil(rests_s)} s more"
         return self.problem
 
     def served(self, model: str) -> ServedModel | None:
@@ -122,7 +122,7 @@ class Member:
     def changes_at(self, patience_s: float) -> float | None:
         """When, on the clock, time alone changes what may be done with it; None for never."""
         now = self._clock()
-        times = [self.rests_until, self.breaker.reopens_at or 0.0]
+        times = [self.allowance.rests_until, self.breaker.reopens_at or 0.0]
         if self.breaker.failing_since is not None:
             times.append(self.breaker.failing_since + patience_s)
         return min((time for time in times if time > now), default=None)
@@ -133,7 +133,7 @@ class Member:
         A server that keeps failing is waited for until it has done so for `patience_s` seconds;
         one that lets nobody in is not, as only a person can change that.
         """
-        if self.rests_until > until:
+        if self.allowance.rests_until > until:
             return False
         since = self.breaker.failing_since
         if self.breaker.state != "open" or since is None:

@@ -12,6 +12,7 @@ from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
+from kowalski.inference.pool.json_judge import JsonJudge
 from kowalski.inference.pool.request_check import check_request
 from kowalski.inference.pool.retry_budget import RetryBudget
 from kowalski.inference.pool.roster import Roster
@@ -53,7 +54,7 @@ class Pool:
     ) -> None:
         clock = anyio.current_time
         self.default_model = default_model
-        self._windows = ContextWindows()
+        self._windows = ContextWindows(clock)
         self._first = tuple(servers)
         self._tasks = anyio.create_task_group()
         self._roster = Roster(clock, changed=lambda: self._line.stir())
@@ -63,6 +64,7 @@ class Pool:
             line=self._line,
             budget=RetryBudget(clock),
             windows=self._windows,
+            judge=JsonJudge(),
             clock=clock,
             default_model=lambda: self.default_model,
             probing=probing,
@@ -82,6 +84,7 @@ class Pool:
     ) -> None:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
+        await self._shared.judge.aclose()
 
     def add(self, server: ModelServer) -> None:
         """Take a server in.
@@ -147,7 +150,7 @@ class Pool:
         """
         check_request(request)
         call = Call(self._shared, request, principal=principal)
-        return ChatStream(call, request.json_schema)
+        return ChatStream(call, self._shared.judge, request.json_schema)
 
     async def complete(self, request: ChatRequest, *, principal: str = "") -> ChatResult:
         """A whole answer. One with a schema is JSON that satisfies it.

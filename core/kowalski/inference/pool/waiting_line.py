@@ -50,13 +50,15 @@ class Turn:
 class Seat:
     """A slot of a server, held by a call for `model`, which tells it how the server behaved.
 
-    `told`: whether that may change what others should wait for.
+    `told`: whether that may change what others should wait for. `began`: whether it was answered,
+    be it with a word against the prompt.
     """
 
     def __init__(self, member: Member, model: str) -> None:
         self.member = member
         self._model = model
         self.told = False
+        self.began = False
         self._entry = member.breaker.enter()
         member.busy += 1
         member.busy_with[model] += 1
@@ -67,11 +69,19 @@ class Seat:
             self.told = True
             self.member.lockout = None
         self.member.breaker.succeeded(self._entry)
+        self.member.allowance.began()
+        self.began = True
 
-    def failed(self) -> None:
-        """The server did not answer, or not to the end."""
+    def refused(self, asked_s: float | None) -> None:
+        """The server is well and takes no more; it asked to be left alone for so long."""
         self.told = True
-        self.member.breaker.failed(self._entry)
+        self.member.breaker.succeeded(self._entry)
+        self.member.allowance.refused(self.member.busy - 1, asked_s)
+
+    def failed(self, *, again: bool) -> None:
+        """The server did not answer, or not to the end; `again`: this call, as once before."""
+        self.told = True
+        self.member.breaker.failed(self._entry, again=again)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
@@ -82,6 +92,8 @@ class Seat:
     def release(self) -> None:
         """Lay the slot down."""
         self.member.breaker.abandoned(self._entry)
+        if self.began:
+            self.member.allowance.answered(self.member.server.slots)
         self.member.busy -= 1
         self.member.busy_with -= Counter([self._model])
 
