@@ -41,7 +41,7 @@ from kowalski.agent.service.messages import (
 from kowalski.agent.service.model_desk import ModelDesk
 from kowalski.errors import InvalidRequest
 from kowalski.model.json_form import from_json
-from kowalski.model.session import Change, Variable
+from kowalski.model.session import Change, TakenOver, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -167,7 +167,7 @@ class Desk:
     async def _list_changes(self, message: ListChanges) -> tuple[Change, ...]:
         return await self._agent.sessions.get(message.session).workbench.sandbox.changes()
 
-    async def _take_over(self, message: TakeOver) -> tuple[str, ...]:
+    async def _take_over(self, message: TakeOver) -> TakenOver:
         sandbox = self._agent.sessions.get(message.session).workbench.sandbox
         try:
             return await sandbox.take_over(message.paths)
