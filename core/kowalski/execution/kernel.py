@@ -31,6 +31,7 @@ _MAX_VALUE_CHARACTERS: Final = 100_000
 _MAX_ARTIFACTS: Final = 64
 _MAX_DIAGNOSTICS: Final = 50
 _MAX_MESSAGE_CHARACTERS: Final = 2000
+_MARK_CHARACTERS: Final = 100
 
 
 class Listener(Protocol):
@@ -261,7 +262,7 @@ class Kernel:
             exchange.outcome.signal = frame.number(1)
             exchange.over.set()
         elif frame.kind == "value":
-            exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
+            exchange.outcome.value = _bounded(frame.text(0))
         elif frame.kind == "error":
             exchange.outcome.error = _program_error(frame)
         elif frame.kind in ("built", "kept", "diagnostic"):
@@ -315,7 +316,7 @@ def _diagnostic(frame: Frame) -> CompilerMessage:
     return CompilerMessage(
         severity="warning" if frame.text(0) == "warning" else "error",
         type=frame.text(1)[:200],
-        message=frame.text(2)[:_MAX_MESSAGE_CHARACTERS],
+        message=_bounded(frame.text(2), _MAX_MESSAGE_CHARACTERS),
         line=frame.number(3),
         column=frame.number(4),
     )
@@ -324,11 +325,18 @@ def _diagnostic(frame: Frame) -> CompilerMessage:
 def _program_error(frame: Frame) -> ProgramError:
     return ProgramError(
         type=frame.text(0)[:200],
-        message=frame.text(1)[:_MAX_VALUE_CHARACTERS],
+        message=_bounded(frame.text(1)),
         line=frame.number(2),
         column=frame.number(3),
-        traceback=frame.text(4)[:_MAX_VALUE_CHARACTERS],
+        traceback=_bounded(frame.text(4)),
     )
+
+
+def _bounded(text: str, most: int = _MAX_VALUE_CHARACTERS) -> str:
+    """As much of a text as is kept. A kernel that keeps to it has said itself what is missing."""
+    if len(text) <= most + _MARK_CHARACTERS:
+        return text
+    return f"{text[:most]}... {len(text) - most} characters more"
 
 
 def _refill(file: int, data: bytes) -> None:

@@ -71,7 +71,8 @@ final class Repl {
         if (over.getAsBoolean()) return null;
         for (Snippet snippet : incomplete) check(snippet);
         if (value == null || value.isEmpty()) return null;
-        return value.length() > MOST_CHARACTERS ? value.substring(0, MOST_CHARACTERS) : value;
+        int more = value.length() - MOST_CHARACTERS;
+        return more > 0 ? value.substring(0, MOST_CHARACTERS) + "... " + more + " characters more" : value;
     }
 
     /** Give the program a function of its caller's; it stays. */
