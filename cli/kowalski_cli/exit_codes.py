@@ -58,6 +58,7 @@ _BY_ERROR: Final = {
     "request_refused": FAILED,
     "answer_invalid": FAILED,
     "agent_unavailable": UNAVAILABLE,
+    "storage_unavailable": UNAVAILABLE,
     "busy": UNAVAILABLE,
     "run_lost": LOST,
     "kowalski_error": BROKEN,

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
     from kowalski.model.score import InferenceScore
     from kowalski.model.server import ServerEntry, ServerInfo
-    from kowalski.model.session import Change, SessionInfo, Variable
+    from kowalski.model.session import Change, SessionInfo, TakenOver, Variable
 
 
 class Engine:
@@ -262,16 +262,15 @@ class Engine:
         """
         return await self._link.ask(ListChanges(session))
 
-    async def take_over(
-        self, session: str, paths: Collection[str] | None = None
-    ) -> tuple[str, ...]:
+    async def take_over(self, session: str, paths: Collection[str] | None = None) -> TakenOver:
         """Copy a session's changes into the real folder: all, or those of `paths`.
 
-        Returns the paths that were taken over.
+        What would land or lead outside of the folder is left behind, and what version control
+        would run programs by: `.git` and its like, whatever is in them.
 
         Raises:
             UnknownRun: there is none of this name.
-            RightsDenied: something would land outside of the folder.
+            InvalidRequest: the folder cannot be written.
         """
         return await self._link.ask(TakeOver(session, tuple(paths) if paths is not None else None))
 

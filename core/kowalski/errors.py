@@ -156,6 +156,13 @@ class RequestRefused(KowalskiError):
     code = "request_refused"
 
 
+class StorageUnavailable(KowalskiError):
+    """What Kowalski keeps cannot be written or read, often because the disk is full."""
+
+    code = "storage_unavailable"
+    recoverable = True
+
+
 class DeadlineExceeded(KowalskiError):
     """A prompt had no whole answer within its time."""
 

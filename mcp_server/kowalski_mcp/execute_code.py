@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
-from kowalski.errors import AgentUnavailable, UnknownRun
+from kowalski.errors import AgentUnavailable, StorageUnavailable, UnknownRun
 from kowalski.model.run import Limits, RunRequest
 from kowalski_mcp.arguments import (
     Code,
@@ -109,7 +109,7 @@ async def _follow(
         # Who cancels the call wants the code to end, and nobody has its id yet.
         with anyio.move_on_after(_CANCEL_S, shield=True):
             # It may be over, or have ended with its agent.
-            with suppress(UnknownRun, AgentUnavailable):
+            with suppress(UnknownRun, AgentUnavailable, StorageUnavailable):
                 await engine.cancel(state.run_id)
         raise
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 from kowalski_mcp.fitting import cut, fit, head_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kowalski.agent.service.messages import RunState
     from kowalski.model.event import Artifact, CompilerMessage, ProgramError, RunResult
 
@@ -79,8 +81,8 @@ class Execution(BaseModel):
     session_id: str | None = None
     fresh: bool | None = Field(default=None, description="True: the session had no earlier state.")
     duration_ms: float | None = None
-    truncated: bool = Field(default=False, description="True: stdout, stderr or value are cut.")
-    handle: str = Field(description="For read_output, which has all that was printed.")
+    truncated: bool = Field(default=False, description="True: a text here is cut.")
+    handle: str = Field(description="For read_output, which has what was printed, and no value.")
     notes: list[str] | None = None
 
 
@@ -113,7 +115,7 @@ def _finished(result: RunResult, notes: tuple[str, ...]) -> Execution:
         texts |= {"message": error.message, "traceback": error.traceback}
     totals = {"stdout": result.output.stdout_bytes, "stderr": result.output.stderr_bytes}
     fitted = fit(texts, _TEXT_BYTES, totals)
-    notes = (*result.notes, *notes)
+    notes = (*_beyond_handle(result, texts, fitted), *result.notes, *notes)
     if len(result.artifacts) > _MOST_ARTIFACTS:
         notes = (*notes, f"{len(result.artifacts)} artifacts were made; the first are listed.")
     return Execution(
@@ -137,6 +139,24 @@ def _finished(result: RunResult, notes: tuple[str, ...]) -> Execution:
         handle=result.run_id,
         notes=_sentences(notes),
     )
+
+
+def _beyond_handle(
+    result: RunResult, texts: dict[str, str], fitted: dict[str, str]
+) -> Iterator[str]:
+    """What is missing here and cannot be read with the handle either."""
+    unprinted = ("value", "message", "traceback")
+    cut_here = [name for name in unprinted if name in texts and fitted[name] != texts[name]]
+    if cut_here:
+        yield (
+            f"Cut here: {', '.join(cut_here)}. read_output has only what was printed, so print the "
+            "part that you need."
+        )
+    if result.output.dropped_bytes:
+        yield (
+            f"{result.output.dropped_bytes:,} bytes of output beyond the limit were not kept: "
+            "read_output does not have them."
+        )
 
 
 def _error(error: ProgramError, fitted: dict[str, str]) -> ExecutionError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski.agent.home.places import Places
-from kowalski.agent.reach.launch import stop_running
+from kowalski.agent.reach.stopping import stop_running
 from kowalski.model.json_form import to_json
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
@@ -67,9 +67,16 @@ def _start(*, as_json: bool) -> int:
 
 
 def _stop(*, as_json: bool) -> int:
-    process = anyio.run(stop_running, Places.find())
-    text = "No agent runs." if process is None else f"The agent (process {process}) has ended."
-    _say({"running": False, "ended_pid": process}, text, as_json=as_json)
+    stopped = anyio.run(stop_running, Places.find())
+    if stopped is None:
+        ended, text = None, "No agent runs."
+    else:
+        ended, how = stopped.process, "has ended."
+        if stopped.killed:
+            how = "did not answer, so it was killed. What it ran has ended with it."
+        text = f"The agent (process {ended}) {how}"
+    killed = stopped is not None and stopped.killed
+    _say({"running": False, "ended_pid": ended, "killed": killed}, text, as_json=as_json)
     return exit_codes.OK
 
 

@@ -9,6 +9,7 @@ from kowalski_cli.document.compiler_drawing import drawings
 from kowalski_cli.document.compiler_text import CompilerText
 from kowalski_cli.document.gutter import Gutter
 from kowalski_cli.document.output_report import checked, difference, saved
+from kowalski_cli.document.self_starting import self_starting
 from kowalski_cli.document.trace import in_document, label_of
 from kowalski_cli.program_error import ending, hint_line, traceback_lines
 from kowalski_cli.screen.progress import WAITING, Progress
@@ -269,8 +270,7 @@ class DocumentReport:
             tail = [f"To keep it: {style.name(f'kowalski run {self._name} --keep-files')}"]
         else:
             head = f"Changed, and kept in {ran.folder}:"
-            lost = [change.path for change in ran.changes if change.path not in ran.kept]
-            tail = [style.caution(f"Not kept: {one_line(path)}") for path in lost[:_MOST_CHANGES]]
+            tail = [style.caution(line) for line in [*_obeyed(ran.kept), *_left(ran)]]
         return ["", head, *self._listed(ran.changes), *tail]
 
     def _listed(self, changes: Sequence[Change]) -> list[str]:
@@ -296,6 +296,24 @@ class DocumentReport:
 
 def _name(block: BlockBegins | BlockSkipped | BackgroundEnds) -> str:
     return one_line(block.name) if block.name else block.language
+
+
+def _obeyed(kept: Sequence[str]) -> list[str]:
+    """A warning of what a program might run before anybody has looked at it."""
+    found = [one_line(path) for path in self_starting(kept)]
+    if not found:
+        return []
+    more = len(found) - _MOST_CHANGES
+    names = ", ".join([*found[:_MOST_CHANGES], *([f"and {more} more"] if more > 0 else [])])
+    return [f"Programs may run these by themselves, so look at them first: {names}"]
+
+
+def _left(ran: DocumentRan) -> list[str]:
+    lines = [
+        f"Not kept: {one_line(left.path)} ({left.reason})" for left in ran.not_kept[:_MOST_CHANGES]
+    ]
+    more = len(ran.not_kept) - len(lines)
+    return [*lines, f"Not kept: {more} more"] if more else lines
 
 
 def _unfit(ran: DocumentRan) -> list[str]:

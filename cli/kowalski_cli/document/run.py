@@ -21,6 +21,7 @@ from kowalski.errors import (
 from kowalski.model.block import NO_SESSION
 from kowalski.model.language import is_data
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
+from kowalski.model.session import Change, TakenOver
 from kowalski_cli import exit_codes
 from kowalski_cli.document.background_block import BackgroundBlock
 from kowalski_cli.document.story import (
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from kowalski.engine import Engine
     from kowalski.model.block import CodeBlock
     from kowalski.model.event import Event, Finished
-    from kowalski.model.session import Change
     from kowalski_cli.document.story import Told
     from kowalski_cli.interruption import Interruption
 
@@ -269,7 +269,7 @@ class DocumentRun:
         )
 
     async def _summarise(self) -> None:
-        changes, lost, kept = await self._changes()
+        changes, lost, taken = await self._changes()
         ended = self._ended
         await self._listener.hear(
             DocumentRan(
@@ -287,11 +287,12 @@ class DocumentRun:
                 session=self._session,
                 changes=changes,
                 changes_lost=lost,
-                kept=kept,
+                kept=None if taken is None else taken.kept,
+                not_kept=taken.left if taken else (),
             )
         )
 
-    async def _changes(self) -> tuple[tuple[Change, ...], bool, tuple[str, ...] | None]:
+    async def _changes(self) -> tuple[tuple[Change, ...], bool, TakenOver | None]:
         """What was changed, whether that is lost, and what was taken over.
 
         Raises:
@@ -303,12 +304,13 @@ class DocumentRun:
             changes = await self._engine.changes(self._session)
             if not self._choices.keep_files or self._interruption.heard:
                 return changes, False, None
-            kept = await self._engine.take_over(self._session) if changes else ()
+            if not changes:
+                return (), False, TakenOver()
+            return changes, False, await self._engine.take_over(self._session)
         except UnknownRun:
             return (), True, None
         except AgentUnavailable as error:
             raise lost() from error
-        return changes, False, kept
 
 
 def _called(block: CodeBlock) -> str:

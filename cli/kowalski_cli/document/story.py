@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from kowalski.model.block import Severity
     from kowalski.model.event import Status
-    from kowalski.model.session import Change
+    from kowalski.model.session import Change, LeftBehind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,7 @@ class DocumentRan:
         changes: what the run changed in its folder, in appearance.
         changes_lost: whether the sandbox ended before it could be asked.
         kept: the paths that were taken over into the folder; None if that was not asked for.
+        not_kept: those that were to be and were not, each with the reason.
     """
 
     document: str
@@ -138,6 +139,7 @@ class DocumentRan:
     changes: tuple[Change, ...] = ()
     changes_lost: bool = False
     kept: tuple[str, ...] | None = None
+    not_kept: tuple[LeftBehind, ...] = ()
     type: Literal["summary"] = "summary"
 
 

@@ -8,7 +8,7 @@ from anyio import to_thread
 
 from kowalski.documents.edits import Shown, apply
 from kowalski.documents.outcome import image_name
-from kowalski.errors import AgentUnavailable, KowalskiError, UnknownRun
+from kowalski.errors import AgentUnavailable, KowalskiError, StorageUnavailable, UnknownRun
 from kowalski_cli import exit_codes
 from kowalski_cli.document.file import DocumentFile
 from kowalski_cli.document.image_folder import ImageFolder
@@ -100,7 +100,7 @@ class DocumentWrite:
             if not await to_thread.run_sync(self._images.has, name):
                 try:
                     _, content = await self._engine.artifact(image.id)
-                except (UnknownRun, AgentUnavailable):
+                except (UnknownRun, AgentUnavailable, StorageUnavailable):
                     # It is no longer to be had; what else the block did still is.
                     continue
                 await to_thread.run_sync(self._images.put, name, content)

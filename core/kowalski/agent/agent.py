@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from kowalski import __version__
+from kowalski.agent.archive import Archive
 from kowalski.agent.background import Background
 from kowalski.agent.build import build
 from kowalski.agent.conduct.admission import Admission
@@ -22,6 +23,7 @@ from kowalski.agent.conduct.conductor import Conductor
 from kowalski.agent.conduct.live_run import MEMORY_BYTES, LiveRun
 from kowalski.agent.conduct.sessions import Sessions
 from kowalski.agent.conduct.slots import Slots
+from kowalski.agent.conduct.unwritten_endings import UnwrittenEndings
 from kowalski.agent.home.settings_signature import settings_signature
 from kowalski.agent.housekeeping import keep_house
 from kowalski.agent.local_device import LocalDevice, resident_bytes
@@ -31,7 +33,7 @@ from kowalski.agent.store import run_table
 from kowalski.agent.store.blobs import Blobs
 from kowalski.agent.store.compiled import Compiled
 from kowalski.agent.store.journal import Journal
-from kowalski.errors import Busy, InvalidRequest, NoDeviceAvailable, UnknownRun
+from kowalski.errors import Busy, NoDeviceAvailable, UnknownRun
 from kowalski.execution.pool import Pool
 from kowalski.execution.sandbox.probe import strongest
 from kowalski.execution.warden import Verdict
@@ -48,8 +50,7 @@ if TYPE_CHECKING:
     from kowalski.agent.home.places import Places
     from kowalski.execution.sandbox.mechanism import Mechanism
     from kowalski.model.device import Device
-    from kowalski.model.event import Artifact, Event, RunResult
-    from kowalski.model.record import OutputSlice, RunRecord
+    from kowalski.model.event import Event, RunResult
     from kowalski.model.server import BatchRequest
     from kowalski.settings.model import Settings
 
@@ -63,7 +64,7 @@ class Agent:
 
     Raises:
         SandboxUnavailable: on entering, where no sandbox of the demanded level works.
-        AgentUnavailable: on entering, where the journal cannot be used.
+        StorageUnavailable: on entering, where the journal cannot be used.
     """
 
     def __init__(self, places: Places, settings: Settings) -> None:
@@ -84,6 +85,8 @@ class Agent:
         self.stopping = anyio.Event()
         self.connections = 0
         self._conductors: dict[str, Conducting] = {}
+        self._endings = UnwrittenEndings()
+        self.archive = Archive(self.journal, self.blobs, self._endings)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Agent:
@@ -112,6 +115,7 @@ class Agent:
                 keep_house,
                 self.pool,
                 self.sessions,
+                self._endings,
                 self.journal,
                 self.blobs,
                 self.compiled,
@@ -252,6 +256,12 @@ class Agent:
             conductor.give_up(f"Kowalski itself failed: {error!r}")
         finally:
             self._conductors.pop(conductor.run.run_id, None)
+            self._endings.take(conductor.run)
+
+    def _held(self, run_id: str) -> LiveRun | None:
+        """A run that is not to be found in the journal as it is."""
+        conductor = self._conductors.get(run_id)
+        return self._endings.get(run_id) if conductor is None else conductor.run
 
     def live(self, run_id: str) -> Conducting:
         """The conductor of a run that lives.
@@ -275,12 +285,12 @@ class Agent:
         Raises:
             UnknownRun: there was no such run.
         """
-        conductor = self._conductors.get(run_id)
-        if conductor is None:
+        run = self._held(run_id)
+        if run is None:
             await self.journal.read(partial(run_table.run_record, run_id=run_id))
             return
         self.stop(run_id)
-        await conductor.run.done.wait()
+        await run.done.wait()
 
     def stop(self, run_id: str) -> None:
         """Begin to end a run, if it lives."""
@@ -339,8 +349,8 @@ class Agent:
         Raises:
             UnknownRun: no such run is kept.
         """
-        if (conductor := self._conductors.get(run_id)) is not None:
-            return await conductor.run.read(from_seq, max_bytes)
+        if (run := self._held(run_id)) is not None:
+            return await run.read(from_seq, max_bytes)
         await self.journal.read(partial(run_table.run_record, run_id=run_id))
         read = partial(run_table.events_from, run_id=run_id, from_seq=from_seq, max_bytes=max_bytes)
         return await self.journal.read(read)
@@ -352,50 +362,14 @@ class Agent:
             UnknownRun: no such run is kept.
         """
         if isinstance(run, str):
-            conductor = self._conductors.get(run)
-            if conductor is None:
+            held = self._held(run)
+            if held is None:
                 read = partial(run_table.run_result, run_id=run, excerpt_bytes=MEMORY_BYTES // 2)
                 return await self.journal.read(read)
-            run = conductor.run
+            run = held
         with anyio.move_on_after(timeout_s):
             await run.done.wait()
         return run.result() if run.finished is not None else None
-
-    async def output(self, handle: str, offset: int, limit: int) -> OutputSlice:
-        """A piece of a run's output; offsets and `limit` in bytes.
-
-        Raises:
-            UnknownRun: no such run is kept.
-            InvalidRequest: an offset or a limit below its bounds.
-        """
-        if offset < 0 or limit < 4:
-            raise InvalidRequest("The offset must be at least 0, and the limit at least 4 bytes.")
-        read = partial(
-            run_table.output_slice, run_id=handle, offset=offset, limit=min(limit, MEMORY_BYTES)
-        )
-        return await self.journal.read(read)
-
-    async def artifact(self, artifact_id: str) -> tuple[Artifact, bytes]:
-        """An artifact and its bytes.
-
-        Raises:
-            UnknownRun: it is not kept.
-        """
-        artifact = await self.journal.read(partial(run_table.artifact, artifact_id=artifact_id))
-        read = partial(self.blobs.read, artifact.sha256, limit=artifact.size)
-        return artifact, await anyio.to_thread.run_sync(read)
-
-    async def runs(self, limit: int) -> list[RunRecord]:
-        """The newest runs, newest first."""
-        return await self.journal.read(partial(run_table.recent_runs, limit=limit))
-
-    async def record(self, run_id: str) -> RunRecord:
-        """What the journal knows of a run.
-
-        Raises:
-            UnknownRun: nothing.
-        """
-        return await self.journal.read(partial(run_table.run_record, run_id=run_id))
 
     async def _end_runs(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -404,6 +378,7 @@ class Agent:
                 conductor.stop(Verdict("interrupted", "The agent was stopped."))
             for conductor in left:
                 await conductor.run.done.wait()
+            self._endings.settle()
 
 
 async def _close(mechanism: Mechanism) -> None:

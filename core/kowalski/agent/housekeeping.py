@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -11,16 +12,19 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from kowalski.agent.store import run_table
+from kowalski.errors import StorageUnavailable
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
     from kowalski.agent.conduct.sessions import Sessions
+    from kowalski.agent.conduct.unwritten_endings import UnwrittenEndings
     from kowalski.agent.store.blobs import Blobs
     from kowalski.agent.store.compiled import Compiled
     from kowalski.agent.store.journal import Journal
     from kowalski.execution.pool import Pool
     from kowalski.settings.model import StorageSettings
 
+_LOG: Final = logging.getLogger(__name__)
 _ROUND_S: Final = 15.0
 _STORAGE_ROUNDS: Final = 240
 _DAY_S: Final = 86400.0
@@ -30,22 +34,27 @@ _EVENTS_AT_ONCE: Final = 50
 async def keep_house(
     pool: Pool,
     sessions: Sessions,
+    endings: UnwrittenEndings,
     journal: Journal,
     blobs: Blobs,
     compiled: Compiled,
     storage: StorageSettings,
 ) -> None:
-    """Go round until cancelled: sandboxes and sessions every 15 s, the disk every hour."""
+    """Go round until cancelled: what is live every 15 s, the disk every hour."""
     rounds = 0
     while True:
         if rounds % _STORAGE_ROUNDS == 0:
-            await expire_storage(journal, blobs, storage)
+            try:
+                await expire_storage(journal, blobs, storage)
+            except StorageUnavailable as error:
+                _LOG.warning("Nothing old was let go of: %s", error)
             expire_compiled = partial(compiled.expire, storage.output_days * _DAY_S)
             await anyio.to_thread.run_sync(expire_compiled)
         rounds += 1
         await anyio.sleep(_ROUND_S)
         await pool.expire()
         await sessions.expire()
+        endings.settle()
 
 
 async def expire_storage(journal: Journal, blobs: Blobs, storage: StorageSettings) -> None:

@@ -33,6 +33,7 @@ _MAX_DIAGNOSTICS: Final = 50
 _MAX_MESSAGE_CHARACTERS: Final = 2000
 _MAX_STEPS: Final = 1000
 _MAX_STEP_CHARACTERS: Final = 200
+_MARK_CHARACTERS: Final = 100
 
 
 class Listener(Protocol):
@@ -269,7 +270,7 @@ class Kernel:
             exchange.outcome.signal = frame.number(1)
             exchange.over.set()
         elif frame.kind == "value":
-            exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
+            exchange.outcome.value = _bounded(frame.text(0))
         elif frame.kind == "error":
             exchange.outcome.error = _program_error(frame)
         elif frame.kind in ("built", "kept", "passing", "diagnostic", "compiling"):
@@ -336,7 +337,7 @@ def _diagnostic(frame: Frame) -> CompilerMessage:
     return CompilerMessage(
         severity="warning" if frame.text(0) == "warning" else "error",
         type=frame.text(1)[:200],
-        message=frame.text(2)[:_MAX_MESSAGE_CHARACTERS],
+        message=_bounded(frame.text(2), _MAX_MESSAGE_CHARACTERS),
         line=frame.number(3),
         column=frame.number(4),
     )
@@ -345,11 +346,18 @@ def _diagnostic(frame: Frame) -> CompilerMessage:
 def _program_error(frame: Frame) -> ProgramError:
     return ProgramError(
         type=frame.text(0)[:200],
-        message=frame.text(1)[:_MAX_VALUE_CHARACTERS],
+        message=_bounded(frame.text(1)),
         line=frame.number(2),
         column=frame.number(3),
-        traceback=frame.text(4)[:_MAX_VALUE_CHARACTERS],
+        traceback=_bounded(frame.text(4)),
     )
+
+
+def _bounded(text: str, most: int = _MAX_VALUE_CHARACTERS) -> str:
+    """As much of a text as is kept. A kernel that keeps to it has said itself what is missing."""
+    if len(text) <= most + _MARK_CHARACTERS:
+        return text
+    return f"{text[:most]}... {len(text) - most} characters more"
 
 
 def _refill(file: int, data: bytes) -> None:

@@ -195,7 +195,8 @@ class RunResult(Finished):
     """A finished run with what it printed, for callers who did not follow its events.
 
     `stdout` and `stderr` hold head and tail, with a line that counts what was cut between them.
-    `truncated` tells whether anything was cut; the run's id is the handle that reads all of it.
+    `truncated` tells whether anything of these was cut; the run's id is the handle that reads what
+    is kept of them.
     """
 
     stdout: str = ""

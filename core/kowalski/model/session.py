@@ -50,3 +50,19 @@ class Change:
     path: str
     kind: Literal["added", "modified", "deleted"]
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """A change that was not brought to the folder, and why, in words for people."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """What came of bringing an overlay's changes to the folder: the paths that came, and others."""
+
+    kept: tuple[str, ...] = ()
+    left: tuple[LeftBehind, ...] = ()

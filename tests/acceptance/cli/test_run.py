@@ -117,6 +117,20 @@ def test_kept_files_are_there(shell: Shell) -> None:
     assert not (shell.folder / "gone.txt").exists()
 
 
+def test_what_git_would_run_is_not_kept_and_what_others_may_run_is_named(shell: Shell) -> None:
+    (shell.folder / ".git" / "hooks").mkdir(parents=True)
+    code = "echo evil > .git/hooks/pre-commit; mkfifo pipe; mkdir .vscode; echo > .vscode/x.json"
+    write_document(shell.folder, f"bash\n{code}")
+
+    done = shell.kowalski("run", "notes.md", "--keep-files")
+
+    assert "Not kept: .git/hooks/pre-commit (version control runs programs" in done.stdout
+    assert "Not kept: pipe (it is no file, folder or link)" in done.stdout
+    assert "Programs may run these by themselves" in done.stdout
+    assert "look at them first: .vscode/x.json\n" in done.stdout
+    assert list((shell.folder / ".git" / "hooks").iterdir()) == []
+
+
 def test_an_error_names_the_line_of_the_document_and_shows_it(shell: Shell) -> None:
     write_document(
         shell.folder,

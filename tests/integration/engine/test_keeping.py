@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from kowalski.agent.home.places import Places
+from kowalski.engine import Engine
 from kowalski.model.run import RunRequest
-
-if TYPE_CHECKING:
-    from kowalski.engine import Engine
 
 OTHERS = "a figure that another run has made"
 
@@ -29,3 +29,26 @@ async def test_code_opens_a_blob_whose_hash_it_knows_and_finds_no_other(
     assert kept.sha256 not in found.stdout
     assert OTHERS not in found.stdout
     assert opened.stdout == OTHERS
+
+
+async def test_a_run_whose_ending_cannot_be_written_has_one_all_the_same(tmp_path: Path) -> None:
+    places = Places.within(tmp_path)
+    async with Engine(embedded=True, home=tmp_path) as engine:
+        with closing(sqlite3.connect(places.journal_file)) as journal:
+            journal.execute(
+                "CREATE TRIGGER full BEFORE UPDATE OF finished ON runs "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+            async with engine.start(RunRequest(language="python", code="print(6 * 7)")) as run:
+                result = await run.result()
+                # Whoever comes late hears of it as well.
+                events = [event.type async for event in run.events()]
+            again = await engine.wait(run.id)
+            (unwritten,) = await engine.runs()
+            journal.execute("DROP TRIGGER full")
+        (written,) = await engine.runs()
+    assert (result.status, result.stdout) == ("ok", "42\n")
+    assert any("is full" in note for note in result.notes)
+    assert events == ["started", "output", "finished"]
+    assert again.result == result
+    assert (unwritten.status, written.status) == ("running", "ok")

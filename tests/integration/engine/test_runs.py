@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -445,3 +446,22 @@ async def test_a_module_that_is_nowhere_in_the_folder_is_one_to_install(
     assert error is not None
     assert error.hint is not None
     assert "To install it" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "'x' * 300_000"),
+        ("python", "raise ValueError('x' * 300_000)"),
+        ("javascript", "'x'.repeat(300_000)"),
+        ("javascript", "throw new Error('x'.repeat(300_000))"),
+    ],
+)
+async def test_a_value_or_a_message_that_is_cut_says_how_much_is_missing(
+    engine: Engine, language: str, code: str
+) -> None:
+    result = await engine.run(RunRequest(language=language, code=code))
+    text = result.error.message if result.error else result.value or ""
+    counted = re.search(r"(\d+) (characters more|more characters)", text)
+    assert counted
+    assert abs(text.count("x") + int(counted[1]) - 300_000) < 20

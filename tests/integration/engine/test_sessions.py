@@ -196,7 +196,9 @@ async def test_an_overlay_takes_every_change_and_the_folder_none(
     ]
     assert sorted(path.name for path in workspace.iterdir()) == ["data.txt", "old.txt"]
     assert (workspace / "data.txt").read_text() == "from the workspace\n"
-    assert sorted(await engine.take_over(session)) == ["data.txt", "made.txt", "old.txt"]
+    taken = await engine.take_over(session)
+    assert sorted(taken.kept) == ["data.txt", "made.txt", "old.txt"]
+    assert taken.left == ()
     assert (workspace / "made.txt").read_text() == "made"
     assert not (workspace / "old.txt").exists()
 
@@ -262,6 +264,24 @@ async def test_code_without_a_right_cannot_join_a_session_that_has_it(
         assert (workspace / "kept.txt").read_text() == "kept"
         with pytest.raises(RightsDenied, match="another session name"):
             await engine.run(RunRequest(language="python", code="1", session="s"))
+
+
+async def test_code_that_may_write_cannot_change_what_git_runs(
+    tmp_path: Path, workspace: Path
+) -> None:
+    home = tmp_path / "home"
+    places = Places.within(home)
+    places.create()
+    Grants(places).allow(workspace, Rights(write=True))
+    (workspace / ".git/hooks").mkdir(parents=True)
+    place = Workspace(str(workspace), "write")
+    code = "open('kept.txt', 'w').write('kept'); open('.git/hooks/pre-commit', 'w')"
+    async with Engine(embedded=True, home=home) as engine:
+        result = await engine.run(RunRequest(language="python", code=code, workspace=place))
+    assert (workspace / "kept.txt").read_text() == "kept"
+    assert result.error
+    assert "`.git`" in (result.error.hint or "")
+    assert list((workspace / ".git/hooks").iterdir()) == []
 
 
 async def test_an_embedded_engine_needs_no_folder_and_leaves_none() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from enclosed import Box, box, spec_for
 from kowalski.execution.sandbox.mechanisms.bubblewrap import Bubblewrap
-from kowalski.model.session import Change
+from kowalski.model.session import Change, LeftBehind, TakenOver
 
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.mechanism import Mechanism
@@ -53,7 +53,7 @@ async def changes(inside: Box) -> set[tuple[str, str]]:
         ("mkdir n; rmdir n; echo t > t; rm t", set()),
         ("ln -s a l", {("added", "l")}),
         ("mv a c", {("deleted", "a"), ("added", "c")}),
-        ("mkfifo p", set()),
+        ("mkfifo p", {("added", "p")}),
         ("cat a b d/x > /dev/null", set()),
         ("exec 5<>a", set()),
     ],
@@ -88,7 +88,7 @@ async def test_changes_can_be_read_after_everything_inside_has_ended(
 async def test_without_an_overlay_there_are_no_changes(enclosing: Mechanism, folder: Path) -> None:
     async with box(enclosing, spec_for(enclosing, folder)) as inside:
         assert await inside.sandbox.changes() == ()
-        assert await inside.sandbox.take_over() == ()
+        assert await inside.sandbox.take_over() == TakenOver()
 
 
 async def test_the_list_of_changes_is_bounded(isolating: Mechanism, folder: Path) -> None:
@@ -103,7 +103,7 @@ async def test_what_the_user_changes_meanwhile_is_not_taken_for_the_programs_cha
     async with box(landlock, spec_for(landlock, folder, "overlay")) as inside:
         (folder / "a").write_text("the user's own\n")
         await inside.bash("echo x > new")
-        assert await inside.sandbox.take_over() == ("new",)
+        assert (await inside.sandbox.take_over()).kept == ("new",)
     assert (folder / "a").read_text() == "the user's own\n"
 
 
@@ -111,7 +111,7 @@ async def test_all_changes_are_taken_over(enclosing: Mechanism, folder: Path) ->
     async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
         await inside.bash("echo x > new; echo more >> a; rm -r d; mkdir -p n/m; rm b; ln -s a b")
         taken = await inside.sandbox.take_over()
-    assert set(taken) == {"new", "a", "d", "n/m/", "b"}
+    assert set(taken.kept) == {"new", "a", "d", "n/m/", "b"}
     assert (folder / "new").read_text() == "x\n"
     assert (folder / "a").read_text() == "a\nmore\n"
     assert not (folder / "d").exists()
@@ -123,8 +123,9 @@ async def test_all_changes_are_taken_over(enclosing: Mechanism, folder: Path) ->
 async def test_chosen_changes_are_taken_over(enclosing: Mechanism, folder: Path) -> None:
     async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
         await inside.bash("echo x > new; mkdir n; echo 1 > n/1; echo 2 > n/2; rm a")
-        assert set(await inside.sandbox.take_over(["n", "new"])) == {"n/1", "n/2", "new"}
-        assert set(await inside.sandbox.take_over(["../b", "missing", ""])) == set()
+        chosen = await inside.sandbox.take_over(["n", "new"])
+        assert set(chosen.kept) == {"n/1", "n/2", "new"}
+        assert await inside.sandbox.take_over(["../b", "missing", ""]) == TakenOver()
     assert (folder / "a").exists()
     assert (folder / "n/2").read_text() == "2\n"
 
@@ -137,6 +138,81 @@ async def test_what_is_taken_over_belongs_to_the_folders_owner(
         await inside.sandbox.take_over()
     for name in ("n", "n/x", "n/l"):
         assert (folder / name).lstat().st_uid == folder.stat().st_uid
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("mkfifo it", "it is no file, folder or link"),
+        ("ln -s /etc/passwd it", "it is a link that leads out of the folder"),
+    ],
+)
+async def test_what_is_left_behind_has_a_reason(
+    isolating: Mechanism, folder: Path, command: str, reason: str
+) -> None:
+    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+        await inside.bash(command)
+        taken = await inside.sandbox.take_over()
+    assert taken == TakenOver(left=(LeftBehind(path="it", reason=reason),))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo 'touch /tmp/ran' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit",
+        "echo '[core] fsmonitor = ./evil' >> .git/config",
+        "echo evil > .git/commondir",
+        "rm -r .git",
+        "rm -r .git; mkdir .git; echo ref: refs/heads/x > .git/HEAD",
+        "rm -r .git; echo 'gitdir: evil' > .git",
+        "rm -r .git; ln -s evil .git",
+        "mkdir new; cp -r .git new",
+        "cp -r .git .GIT",
+        "echo 'gitdir: ../evil' > d/.git",
+        "mkdir .hg; echo '[hooks]' > .hg/hgrc",
+        # A folder that Git takes for a repository by what is in it, also bit by bit.
+        "cp -r .git bare",
+        "mkdir half; cp .git/HEAD .git/config half/",
+        "mkdir -p half/refs half/objects; echo x > half/refs/x; echo x > half/objects/x",
+        "cp .git/HEAD almost/",
+        "rm -r sub",
+        "mv sub away",
+    ],
+)
+async def test_nothing_is_taken_over_that_version_control_would_run(
+    enclosing: Mechanism, folder: Path, command: str
+) -> None:
+    for path in (".git/hooks/x", ".git/objects/x", ".git/refs/x", "sub/.git/config"):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text("true\n")
+    for path in (".git/HEAD", ".git/config"):
+        (folder / path).write_text("mine\n")
+    for path in ("almost/objects/x", "almost/refs/x"):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text("mine\n")
+    before = repositories(folder)
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        ran = await inside.bash(f"({command}) && echo other > a")
+        assert ran.err == ""
+        taken = await inside.sandbox.take_over()
+    assert repositories(folder) == before
+    assert "a" in taken.kept
+    halves = {"half/HEAD", "half/config", "half/objects/x", "half/refs/x"}
+    assert taken.left or set(taken.kept) - {"a"} <= halves
+
+
+def repositories(root: Path) -> dict[str, str]:
+    """What is in folders that version control would run programs from."""
+    found = {}
+    for name, content in tree(root).items():
+        path = root / name
+        above = [path, *path.parents]
+        if any(folder.name.lower() in {".git", ".hg"} for folder in above) or any(
+            all((folder / part).exists() for part in ("HEAD", "objects", "refs"))
+            for folder in above
+        ):
+            found[name] = content
+    return found
 
 
 async def test_rights_of_a_file_are_taken_over_but_set_user_id(
@@ -158,7 +234,7 @@ async def test_links_that_lead_out_are_left_behind(
 ) -> None:
     async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
         await inside.bash(f"ln -s {link} l; mkdir deep; ln -s ../{link} deep/l")
-        taken = await inside.sandbox.take_over()
+        taken = (await inside.sandbox.take_over()).kept
         assert "l" not in taken
         assert "deep/l" not in taken or link.startswith("/")
     assert not (folder / "l").is_symlink()

@@ -12,6 +12,7 @@ import pytest
 
 from enclosed import MB, box, limited, spec_for, system_python
 from kowalski.errors import SandboxUnavailable
+from kowalski.execution.credentials import search
 from kowalski.execution.rights import Rights
 
 if TYPE_CHECKING:
@@ -86,6 +87,43 @@ async def test_a_writable_workspace_is_changed_for_its_owner(
     for name in ("new", "d"):
         assert (folder / name).stat().st_uid == os.getuid()
         assert (folder / name).stat().st_gid == os.getgid()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo evil > .git/hooks/pre-commit",
+        "echo evil >> .git/config",
+        "echo evil > .git/commondir",
+        "rm -r .git/hooks",
+        "mv .git away",
+        "rm -rf .git",
+        "echo evil > sub/.git",
+        "rm -f sub/.git",
+        "echo evil > bare/config",
+        "mv bare away",
+    ],
+)
+async def test_repositories_stay_as_they_are_in_a_writable_workspace(
+    enclosing: Mechanism, folder: Path, command: str
+) -> None:
+    for name in (".git/hooks/x", ".git/config", "bare/HEAD", "bare/objects/x", "bare/refs/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine\n")
+    (folder / "sub/.git").write_text("gitdir: ../.git/modules/sub\n")
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o777)
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    found = search(str(folder))
+    spec = spec_for(enclosing, folder, "write", held=found.repositories, hidden=found.hidden)
+    async with box(enclosing, spec) as inside:
+        denied = await inside.bash(command)
+        allowed = await inside.bash("cat .git/config sub/.git && echo more >> a.txt")
+    assert denied.err
+    assert allowed.err == ""
+    assert "mine" in allowed.out
+    before[folder / "a.txt"] += "more\n"
+    assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root has an identity to drop")

@@ -12,7 +12,7 @@ import pytest
 
 from kowalski.agent.store import run_table
 from kowalski.agent.store.journal import Journal
-from kowalski.errors import AgentUnavailable, UnknownRun
+from kowalski.errors import AgentUnavailable, StorageUnavailable, UnknownRun
 from kowalski.model.event import Finished, Output, OutputTotals, Started
 from kowalski.model.run import Origin, RunRequest, Workspace
 
@@ -293,8 +293,17 @@ async def test_an_operation_that_fails_is_told_to_whoever_asked_and_to_nobody_el
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
         await note(journal, "a")
-        with pytest.raises(AgentUnavailable):
+        with pytest.raises(StorageUnavailable):
             await note(journal, "a")
         await note(journal, "b")
         left = await journal.read(partial(run_table.recent_runs, limit=9))
     assert {record.run_id for record in left} == {"a", "b"}
+
+
+async def test_a_full_disk_is_told_as_what_it_is(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.sqlite") as journal:
+        # SQLite's own bound: what it says there is what it says of a full disk.
+        journal.write(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
+        event = Output(seq=1, stream="stdout", text="x" * 100_000)
+        with pytest.raises(StorageUnavailable, match=r"The disk is full.*Free some space"):
+            journal.write(partial(run_table.append_event, run_id="a", event=event, start=0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,6 +31,7 @@ STARTED = Started(
     session=None,
     fresh=True,
 )
+FULL = "SELECT RAISE(ABORT, 'database or disk is full')"
 FINISHED = Finished(seq=0, run_id="r", status="ok", exit_code=0)
 
 
@@ -105,3 +108,45 @@ async def test_readers_wait_for_what_is_to_come(run: LiveRun) -> None:
     assert len(seen) == 3
     assert all(events == seen[0] for events in seen)
     assert [event.type for event in seen[0]] == ["started", "output", "finished"]
+
+
+async def test_what_the_journal_cannot_take_is_told_to_readers_and_counts_as_not_kept(
+    run: LiveRun, tmp_path: Path
+) -> None:
+    run.begin(STARTED)
+    with closing(sqlite3.connect(tmp_path / "j.sqlite")) as other:
+        other.execute(f"CREATE TRIGGER full BEFORE INSERT ON events BEGIN {FULL}; END")
+        run.output("stdout", b"one")
+        run.listen((80,))
+        other.execute("DROP TRIGGER full")
+    run.output("stdout", b"two!")
+    run.finish(FINISHED)
+    assert run.settle()
+    told = await everything(run)
+    assert [event.type for event in told] == [
+        "started",
+        "output",
+        "listening",
+        "output",
+        "finished",
+    ]
+    assert run.result().stdout == "onetwo!"
+    totals = run.totals()
+    assert (totals.kept_bytes, totals.dropped_bytes) == (4, 3)
+
+
+async def test_an_ending_that_the_journal_cannot_take_is_written_once_it_can(
+    run: LiveRun, tmp_path: Path
+) -> None:
+    run.begin(STARTED)
+    with closing(sqlite3.connect(tmp_path / "j.sqlite")) as other:
+        row = "SELECT status, finished_at IS NULL FROM runs"
+        other.execute(f"CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN {FULL}; END")
+        run.finish(FINISHED)
+        assert run.done.is_set()
+        assert "is full" in "".join(run.result().notes)
+        assert not run.settle()
+        assert other.execute(row).fetchall() == [("running", 1)]
+        other.execute("DROP TRIGGER full")
+        assert run.settle()
+        assert other.execute(row).fetchall() == [("ok", 0)]

@@ -50,6 +50,12 @@ def test_the_home_and_what_is_above_it_are_refused(places: Places, home: Path) -
         assert "your home folder" in refusal(root, places, home)
 
 
+@pytest.mark.parametrize("name", [".git", ".git/hooks", "sub/.hg/store"])
+def test_the_inside_of_a_repository_is_refused(places: Places, home: Path, name: str) -> None:
+    (home / name).mkdir(parents=True)
+    assert "version control" in refusal(home / name, places, home)
+
+
 def test_a_link_to_the_home_is_refused(places: Places, home: Path, tmp_path: Path) -> None:
     (tmp_path / "innocent").symlink_to(home)
     assert "your home folder" in refusal(tmp_path / "innocent", places, home)

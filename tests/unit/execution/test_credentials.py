@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kowalski.execution.credentials import in_credentials_folder, search
@@ -61,6 +61,17 @@ def put(path: Path, content: str | bytes = "x") -> Path:
 
 def found(root: Path) -> set[str]:
     return {str(Path(path).relative_to(root.resolve())) for path in search(str(root)).hidden}
+
+
+def test_repositories_are_found_by_their_names_and_by_what_is_in_them(tmp_path: Path) -> None:
+    for name in (".git/config", "sub/.git", "deep/er/.HG/hgrc", "node_modules/x/.git/config"):
+        put(tmp_path / name)
+    for name in ("bare/HEAD", "bare/objects/x", "bare/refs/x", "half/HEAD", "half/refs/x"):
+        put(tmp_path / name)
+    top = tmp_path.resolve()
+    assert search(str(tmp_path)).repositories == tuple(
+        str(top / name) for name in (".git", "bare", "deep/er/.HG", "sub/.git")
+    )
 
 
 @pytest.mark.parametrize("below", ["", "services/api"])
@@ -172,6 +183,7 @@ def test_what_is_no_folder_hides_nothing(tmp_path: Path) -> None:
     assert search(str(put(tmp_path / "file"))).hidden == ()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.sampled_from(["a", "b", ".env", "x.key", ".ssh", "notes"]), min_size=1),

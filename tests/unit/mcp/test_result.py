@@ -158,3 +158,26 @@ def test_artifacts_are_linked(count: int) -> None:
     assert links == [f"kowalski://artifact/{one['id']}" for one in listed]
     assert len(links) == min(count, 12)
     assert ("notes" in (answer.structured_content or {})) is (count > 12)
+
+
+@pytest.mark.parametrize("where", ["value", "message", "stdout"])
+def test_what_the_handle_does_not_have_is_not_promised(where: str) -> None:
+    long = "x" * 50_000
+    result = RunResult(seq=1, run_id="r", status="ok")
+    if where == "value":
+        result = replace(result, value=long)
+    elif where == "message":
+        result = replace(result, error=ProgramError(type="E", message=long))
+    else:
+        result = replace(result, stdout=long, output=OutputTotals(stdout_bytes=50_000))
+    told = of(result)
+    assert told["truncated"]
+    assert ("read_output has only what was printed" in str(told.get("notes"))) == (
+        where != "stdout"
+    )
+
+
+def test_output_that_was_not_kept_is_not_promised() -> None:
+    totals = OutputTotals(stdout_bytes=70, kept_bytes=20, dropped_bytes=50)
+    told = of(RunResult(seq=1, run_id="r", status="ok", truncated=True, output=totals))
+    assert "50 bytes of output beyond the limit were not kept" in str(told["notes"])

@@ -65,6 +65,22 @@ def test_what_is_hidden_is_denied_after_all_that_is_allowed(tmp_path: Path) -> N
     assert not any("deny file-read*" in line for line in before)
 
 
+def test_repositories_are_not_written_whether_they_are_there_or_not(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    text = rules(tmp_path, "write", held=(f"{tmp_path}/bare",))
+    named, held = lines(text, "(deny file-write* ").splitlines()
+    assert held == f'(deny file-write* (subpath "{tmp_path}/bare"))'
+    assert f'(subpath "{tmp_path}")' in named
+    (pattern,) = re.findall(r'regex #"([^"]+)"', named)
+    for path in ("/w/.git", "/w/.git/hooks/x", "/w/sub/.GIT/config", "/w/.hg/hgrc"):
+        assert re.search(pattern, path)
+    for path in ("/w/.github/x", "/w/.gitignore", "/w/a.git/x", "/w/git/x"):
+        assert not re.search(pattern, path)
+    assert text.index("(allow file-write*") < text.index(named)
+    assert f'(literal "{tmp_path}")' in lines(text, "(deny file-write-unlink")
+    assert "regex" not in rules(tmp_path)
+
+
 def test_blobs_can_be_read_but_their_folder_cannot() -> None:
     text = rules(blobs="/private/state/blobs")
     assert '(require-not (literal "/private/state/blobs"))' in text

@@ -60,13 +60,15 @@ _MAX_STDIN_BYTES: Final = 64 * MB
 class Surroundings:
     """What stands around code in one folder: its interpreters, and what it must not see.
 
-    `folders` are those in which `hidden` was looked for, with the times of their last change.
+    `repositories` are what in it belongs to version control. `folders` are those in which both
+    were looked for, with the times of their last change.
     `notes` are for whoever runs code there. `admitted` remembers what was decided.
     """
 
     interpreters: dict[str, Interpreter]
     problems: dict[str, LanguageUnavailable]
     hidden: tuple[str, ...]
+    repositories: tuple[str, ...] = ()
     folders: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     admitted: dict[Hashable, Admitted] = field(default_factory=dict)
@@ -170,6 +172,8 @@ class Admission:
             rights=rights,
             workspace=replace(workspace, cwd="") if workspace else None,
             hidden=around.hidden,
+            # In no other sandbox could they be changed.
+            held=around.repositories if rights.write else (),
             blobs=str(open_folder(self._places.blobs_dir)),
         )
 
@@ -348,8 +352,14 @@ def _look(toolchain: Toolchain, root: str | None) -> Surroundings:
     if root is None:
         return Surroundings(interpreters, problems, ())
     found = search(root)
-    notes = () if found.complete else (_UNSEARCHED,)
-    return Surroundings(interpreters, problems, found.hidden, found.folders, notes)
+    return Surroundings(
+        interpreters,
+        problems,
+        hidden=found.hidden,
+        repositories=found.repositories,
+        folders=found.folders,
+        notes=() if found.complete else (_UNSEARCHED,),
+    )
 
 
 async def _unchanged(folders: dict[str, int]) -> bool:

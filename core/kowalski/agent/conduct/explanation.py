@@ -71,7 +71,8 @@ def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
     if _READ_ONLY.search(said):
         scratch = "Write to /tmp or to the folder in $HOME instead"
         if workspace is None or workspace.access != "read":
-            return f"{scratch}; the system is read-only."
+            held = ", and so is what `.git` and its like hold" if admitted.spec.held else ""
+            return f"{scratch}; the system is read-only{held}."
         if admitted.may_write:
             return (
                 f"{scratch}. Changing this folder was allowed, and must be asked for: add --write. "

@@ -76,6 +76,7 @@ class LiveRun:
         self._output_bytes = output_bytes
         self._seq = 0
         self._unwritten: Callable[[sqlite3.Connection], None] | None = None
+        self._ending: Callable[[sqlite3.Connection], None] | None = None
         self._recent: deque[tuple[Event, int]] = deque()
         self._recent_bytes = 0
         self._changed = anyio.Event()
@@ -169,7 +170,7 @@ class LiveRun:
         """Publish that execution begins.
 
         Raises:
-            AgentUnavailable: the journal cannot be written, so nothing may begin.
+            StorageUnavailable: the journal cannot be written, so nothing may begin.
         """
         started = replace(started, seq=self._seq)
 
@@ -181,7 +182,8 @@ class LiveRun:
     def finish(self, finished: Finished) -> None:
         """Publish how the run ended, with the number and the totals that are right then.
 
-        Where the journal cannot be written, those who wait are told all the same.
+        Where the journal cannot be written, those who wait are told all the same, and `settle`
+        tries again.
         """
         self.output("stdout", b"", final=True)
         self.output("stderr", b"", final=True)
@@ -189,19 +191,31 @@ class LiveRun:
         start = self._kept - sum(size for _, size in batch)
         finished = replace(finished, seq=self._seq, output=self.totals())
 
-        def operation(db: sqlite3.Connection) -> None:
+        def ending(finished: Finished, at: float, db: sqlite3.Connection) -> None:
             self._append(db, batch, start)
-            run_table.finish_run(db, finished, time.time())
+            run_table.finish_run(db, finished, at)
 
+        now = time.time()
         try:
-            self._record(operation)
+            self._record(partial(ending, finished, now))
         except Exception as error:  # noqa: BLE001 - whatever it is, they must be told of the end
             _LOG.warning("The end of the run %s is not in the journal: %s", self.run_id, error)
             told = error.user_message if isinstance(error, KowalskiError) else repr(error)
             finished = replace(finished, notes=(*finished.notes, told))
+            self._ending = partial(ending, finished, now)
         self.finished = finished
         self._publish([*batch, (finished, 0)])
         self.done.set()
+
+    def settle(self) -> bool:
+        """Whether the journal has the ending; what it could not take before is tried again."""
+        if self._ending is not None:
+            try:
+                self._record(self._ending)
+            except KowalskiError:
+                return False
+            self._ending = None
+        return True
 
     def totals(self) -> OutputTotals:
         """What was printed so far."""
@@ -276,8 +290,11 @@ class LiveRun:
         try:
             self._record(lambda db: self._append(db, batch, start))
         except KowalskiError as error:
-            # Told by `finish`, which finds the same; the run goes on with what memory holds.
+            # The run goes on with what memory holds, and tells that more is not kept.
             _LOG.warning("Events of the run %s are lost: %s", self.run_id, error)
+            lost = sum(size for _, size in batch)
+            self._kept -= lost
+            self._dropped += lost
         self._publish(batch)
 
     def _write_request(self) -> None:

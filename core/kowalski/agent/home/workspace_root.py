@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import RightsDenied
 from kowalski.execution.credentials import in_credentials_folder
+from kowalski.execution.repositories import lies_in_repository
 from kowalski.settings.folder import home_folder
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _reason_against(
         return "it belongs to the system"
     if in_credentials_folder(str(real)):
         return "it is a folder of credentials"
+    if lies_in_repository(str(real)):
+        return "version control runs programs from it"
     for own in places.folders:
         above = {_identity(folder) for folder in _upwards(own)}
         if identity in above:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import socket
@@ -15,17 +14,18 @@ import anyio.to_thread
 
 from kowalski.agent.build import build
 from kowalski.agent.home.settings_signature import settings_signature
-from kowalski.agent.reach.process_end import watched
-from kowalski.agent.service.connection import PROTOCOL, Connection
+from kowalski.agent.reach.reaching import ANSWERS_WITHIN_S, Reached, Silent, reach
+from kowalski.agent.reach.stopping import stop
+from kowalski.agent.service.connection import PROTOCOL
 from kowalski.errors import AgentUnavailable, by_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kowalski.agent.home.places import Places
+    from kowalski.agent.service.connection import Connection
 
 _START_S: Final = 60.0
-_STOP_S: Final = 10.0
 _KEPT: Final = (
     "HOME",
     "PATH",
@@ -38,22 +38,29 @@ _KEPT: Final = (
 )
 
 
-async def connect(places: Places, principal: str, notice: Callable[[str], None]) -> Connection:
+async def connect(
+    places: Places,
+    principal: str,
+    notice: Callable[[str], None],
+    *,
+    answers_within_s: float = ANSWERS_WITHIN_S,
+) -> Connection:
     """A connection to the agent of these places, which is started if none answers.
 
     An idle agent of another build, or one that started before the settings changed, is replaced;
     of a busy one `notice` is told.
 
     Raises:
-        AgentUnavailable: it cannot be started, or one of another protocol is busy.
+        AgentUnavailable: it cannot be started, one that is there does not answer for so many
+            seconds, or one of another protocol is busy.
     """
     for _ in range(3):
-        reached = await _reach(places, principal)
+        reached = await _reach(places, principal, answers_within_s)
         if reached is None:
             places.create()
             await anyio.to_thread.run_sync(_start, places, abandon_on_cancel=True)
             continue
-        connection, hello = reached
+        connection, hello = reached.connection, reached.hello
         if hello["build"] == build():
             if not (told := _other_settings(places, hello)):
                 return connection
@@ -61,7 +68,7 @@ async def connect(places: Places, principal: str, notice: Callable[[str], None])
                 notice(told)
                 return connection
         if not hello["busy"]:
-            await _stop(connection, int(hello["pid"]))
+            await stop(reached)
             continue
         if hello["protocol"] != PROTOCOL:
             await connection.close()
@@ -79,6 +86,17 @@ async def connect(places: Places, principal: str, notice: Callable[[str], None])
     )
 
 
+async def _reach(places: Places, principal: str, answers_within_s: float) -> Reached | None:
+    try:
+        return await reach(places, principal, answers_within_s)
+    except Silent as silent:
+        which = f" (process {silent.process})" if silent.process else ""
+        raise AgentUnavailable(
+            f"The agent{which} has not answered for {answers_within_s:g} seconds: it was stopped, "
+            "or it hangs. This ends it with all that it runs: kowalski agent stop"
+        ) from silent
+
+
 def _other_settings(places: Places, hello: dict[str, Any]) -> str:
     """What to say of an agent that goes by other settings than this face, if it does."""
     mine = settings_signature(places)
@@ -89,52 +107,6 @@ def _other_settings(places: Places, hello: dict[str, Any]) -> str:
     else:
         return ""
     return f"The agent started {what}. To start anew with these: kowalski agent stop"
-
-
-async def stop_running(places: Places, principal: str = "owner") -> int | None:
-    """End the agent of these places, of whatever build it is, and all that it runs.
-
-    Returns the number of its process; None if none runs, and then none is started.
-
-    Raises:
-        AgentUnavailable: it does not end.
-    """
-    reached = await _reach(places, principal)
-    if reached is None:
-        return None
-    connection, hello = reached
-    process = int(hello["pid"])
-    if not await _stop(connection, process):
-        raise AgentUnavailable(
-            f"The agent does not end. This ends it with all that it runs: kill -9 {process}"
-        )
-    return process
-
-
-async def _reach(places: Places, principal: str) -> tuple[Connection, dict[str, Any]] | None:
-    end = socket.socket(socket.AF_UNIX)
-    end.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(end, str(places.socket))
-    except (FileNotFoundError, ConnectionRefusedError):
-        end.close()
-        return None
-    connection = await Connection.over(end)
-    await connection.send({"principal": principal, "protocol": PROTOCOL})
-    hello = await connection.receive()
-    if hello is None:
-        await connection.close()
-        return None
-    return connection, hello
-
-
-async def _stop(connection: Connection, process: int) -> bool:
-    """End the agent at the other side. Whether its process ended in time."""
-    with watched(process) as ended, anyio.move_on_after(_STOP_S) as patience:
-        await connection.send({"id": 0, "op": "stop_agent", "args": {}})
-        await ended()
-    await connection.close()
-    return not patience.cancelled_caught
 
 
 def _start(places: Places) -> None:

@@ -41,7 +41,7 @@ from kowalski.agent.service.messages import (
 from kowalski.agent.service.model_desk import ModelDesk
 from kowalski.errors import InvalidRequest
 from kowalski.model.json_form import from_json
-from kowalski.model.session import Change, Variable
+from kowalski.model.session import Change, TakenOver, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,10 +130,10 @@ class Desk:
         await conductor.answer(message.call_id, message.value, failed=message.failed)
 
     async def _read_output(self, message: ReadOutput) -> Any:
-        return await self._agent.output(message.handle, message.offset, message.limit)
+        return await self._agent.archive.output(message.handle, message.offset, message.limit)
 
     async def _get_artifact(self, message: GetArtifact) -> ArtifactContent:
-        artifact, data = await self._agent.artifact(message.id)
+        artifact, data = await self._agent.archive.artifact(message.id)
         return ArtifactContent(artifact, base64.b64encode(data).decode("ascii"))
 
     async def _put_blob(self, message: PutBlob) -> BlobRef:
@@ -144,10 +144,10 @@ class Desk:
             raise InvalidRequest(f"{message.path} cannot be read: {error.strerror}.") from error
 
     async def _list_runs(self, message: ListRuns) -> Any:
-        return tuple(await self._agent.runs(min(message.limit, _MAX_LISTED)))
+        return tuple(await self._agent.archive.runs(min(message.limit, _MAX_LISTED)))
 
     async def _show_run(self, message: ShowRun) -> Any:
-        return await self._agent.record(message.run_id)
+        return await self._agent.archive.record(message.run_id)
 
     async def _list_sessions(self, message: ListSessions) -> Any:
         return tuple(await self._agent.sessions.list())
@@ -167,7 +167,7 @@ class Desk:
     async def _list_changes(self, message: ListChanges) -> tuple[Change, ...]:
         return await self._agent.sessions.get(message.session).workbench.sandbox.changes()
 
-    async def _take_over(self, message: TakeOver) -> tuple[str, ...]:
+    async def _take_over(self, message: TakeOver) -> TakenOver:
         sandbox = self._agent.sessions.get(message.session).workbench.sandbox
         try:
             return await sandbox.take_over(message.paths)

@@ -11,7 +11,7 @@ from kowalski.model.device import Device
 from kowalski.model.event import Artifact, Event, RunResult
 from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
 from kowalski.model.run import RunRequest
-from kowalski.model.session import Change, SessionInfo, Variable
+from kowalski.model.session import Change, SessionInfo, TakenOver, Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +203,13 @@ class ListChanges(Message[tuple[Change, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOver(Message[tuple[str, ...]]):
+class TakeOver(Message[TakenOver]):
     """Copy a session's overlay changes into the folder: all, or those of `paths`."""
 
     session: str
     paths: tuple[str, ...] | None = None
     op: Literal["take_over"] = "take_over"
-    answer: ClassVar[Any] = tuple[str, ...]
+    answer: ClassVar[Any] = TakenOver
 
 
 @dataclass(frozen=True, slots=True)

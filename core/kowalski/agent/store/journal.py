@@ -7,6 +7,8 @@ and moving the log into the file, which waits for the disk.
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
@@ -17,7 +19,7 @@ import anyio.to_thread
 
 from kowalski.agent.background import Background
 from kowalski.agent.store.schema import open_journal
-from kowalski.errors import AgentUnavailable, KowalskiError
+from kowalski.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 _MOVE_AFTER_WRITES: Final = 200
+_NEARLY_NOTHING_BYTES: Final = 1 << 16
 
 
 class Journal:
     """The journal of one agent. Use as an async context manager.
 
     Raises:
-        AgentUnavailable: on entering, where the file cannot be opened or written.
+        StorageUnavailable: on entering, where the file cannot be opened or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +64,7 @@ class Journal:
         """Run `operation` as one transaction; its effect survives the death of this process.
 
         Raises:
-            AgentUnavailable: the file cannot be written, for instance because the disk is full.
+            StorageUnavailable: the file cannot be written, for instance because the disk is full.
         """
         connection = self._connection
         try:
@@ -83,7 +86,7 @@ class Journal:
         """Run `operation`, which only reads, in a thread. It sees all that was written before.
 
         Raises:
-            AgentUnavailable: the file cannot be read.
+            StorageUnavailable: the file cannot be read.
         """
 
         def reading() -> T:
@@ -111,8 +114,24 @@ class Journal:
         with closing(sqlite3.connect(self._path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def _unusable(self, error: Exception) -> KowalskiError:
-        return AgentUnavailable(
-            f"The journal {self._path} cannot be used: {error}. Check the disk's space and the "
-            "file's owner."
+    def _unusable(self, error: Exception) -> StorageUnavailable:
+        if self._disk_is_full(error):
+            return StorageUnavailable(
+                f"The disk is full: Kowalski writes down in {self._path} what it runs, and cannot. "
+                "Free some space on that disk, or choose a folder elsewhere with KOWALSKI_HOME."
+            )
+        return StorageUnavailable(
+            f"The journal {self._path} cannot be used: {error}. Check the disk and the file's "
+            "owner."
         )
+
+    def _disk_is_full(self, error: Exception) -> bool:
+        if isinstance(error, OSError):
+            return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return True
+        # Of the log's own index, SQLite says only that it cannot be made longer.
+        try:
+            return shutil.disk_usage(self._path.parent).free < _NEARLY_NOTHING_BYTES
+        except OSError:
+            return False

@@ -85,6 +85,10 @@ class Layout:
         elif self._spec.workspace.access == "write":
             kind = "rw"
         found: list[Mount] = [(kind, self._seen(self._root), self._root)]
+        # Bound over itself, what is held can be neither written nor renamed.
+        seen = found[0][1]
+        held = held_paths(self._spec)
+        found += [("ro", seen + path.removeprefix(self._root), path) for path in held]
         for path in hidden_paths(self._root, self._spec.hidden):
             mask = "empty" if os.path.isdir(path) else "nothing"
             found.append(("ro", f"{STAGE}/{mask}", path))
@@ -142,6 +146,14 @@ def hidden_paths(root: str, hidden: tuple[str, ...]) -> list[str]:
             found.append(path)
     found.sort()
     return [path for path in found if not any(within(path, f) and path != f for f in found)]
+
+
+def held_paths(spec: SandboxSpec) -> list[str]:
+    """The paths that stay as they are in a workspace that is written live: those that exist."""
+    if spec.workspace is None or spec.workspace.access != "write":
+        return []
+    root = spec.workspace.root
+    return [path for path in sorted(spec.held) if within(path, root) and os.path.exists(path)]
 
 
 def refuse_forbidden(spec: SandboxSpec) -> list[str]:

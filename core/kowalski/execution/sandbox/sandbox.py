@@ -17,6 +17,7 @@ from kowalski.execution.sandbox.control import Control
 from kowalski.execution.sandbox.process import ExitStatus, Process, Program
 from kowalski.execution.sandbox.usage import Usage
 from kowalski.execution.sandbox.workspace.take_over import take_over
+from kowalski.model.session import TakenOver
 
 if TYPE_CHECKING:
     import socket
@@ -197,18 +198,19 @@ class Sandbox:
             return ()
         return await _with_copy(enclosure.overlay, enclosure.changes)
 
-    async def take_over(self, paths: Collection[str] | None = None) -> tuple[str, ...]:
-        """Bring the overlay's changes to the workspace itself, and name those that came.
+    async def take_over(self, paths: Collection[str] | None = None) -> TakenOver:
+        """Bring the overlay's changes to the workspace itself.
 
         `paths` are files, and folders with all in them, relative to the workspace's root; None
-        stands for all. What would lead or write outside of the workspace is left out.
+        stands for all. Left behind is what would lead or write outside of the workspace, and what
+        version control would run programs by.
 
         Raises:
             OSError: the workspace cannot be written.
         """
         enclosure, workspace = self._enclosure, self.spec.workspace
         if enclosure is None or workspace is None or enclosure.overlay < 0:
-            return ()
+            return TakenOver()
         root = workspace.root
         return await _with_copy(
             enclosure.overlay,

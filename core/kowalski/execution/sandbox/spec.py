@@ -20,6 +20,7 @@ class SandboxSpec:
         toolchains: folders, by their real paths, that its interpreters need besides the system's.
         workspace: the folder that it sees at its own path; None for a scratch folder alone.
         hidden: files and folders within the workspace that stay unreadable.
+        held: files and folders within the workspace that stay as they are, though it is written.
         blobs: the folder of blobs, which can be opened by name but not listed; None for none.
     """
 
@@ -29,4 +30,5 @@ class SandboxSpec:
     rights: Rights
     workspace: Workspace | None = None
     hidden: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     blobs: str | None = None

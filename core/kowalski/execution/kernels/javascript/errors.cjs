@@ -10,6 +10,7 @@ const MOST_BLOCKS = 1000;
 const MOST_FRAMES = 12;
 const STACK_FRAMES = 30;
 const TEXT_CHARACTERS = 100000;
+const MARK_CHARACTERS = 100;
 
 /** The blocks that a session has run: their sources and how their caller names them. */
 class Blocks {
@@ -155,7 +156,10 @@ function inspected(value, options) {
 /** What a part of the program's own says, which may fail itself. */
 function asText(part) {
   try {
-    return String(part()).slice(0, TEXT_CHARACTERS);
+    const text = String(part());
+    const more = text.length - TEXT_CHARACTERS;
+    // Node itself says of a long string how much more there is.
+    return more <= MARK_CHARACTERS ? text : `${text.slice(0, TEXT_CHARACTERS)}... ${more} characters more`;
   } catch {
     return '<cannot be shown>';
   }

@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox.layout import KERNELS, etc_files, etc_folders, hidden_paths, within
+from kowalski.execution.sandbox.layout import (
+    KERNELS,
+    etc_files,
+    etc_folders,
+    held_paths,
+    hidden_paths,
+    within,
+)
 
 if TYPE_CHECKING:
     from kowalski.execution.sandbox.spec import SandboxSpec
@@ -56,24 +63,26 @@ def rules(spec: SandboxSpec, scratch: str, *, version: int) -> list[tuple[str, i
         found.append((spec.blobs, _READ_FILE))
     workspace = spec.workspace
     if workspace and workspace.access != "overlay":
-        masked = hidden_paths(workspace.root, spec.hidden)
+        others = dict.fromkeys(held_paths(spec), _READ)
+        others |= dict.fromkeys(hidden_paths(workspace.root, spec.hidden), 0)
         rights = _WRITE if workspace.access == "write" else _READ
-        found += _around(workspace.root, rights, masked)
+        found += _around(workspace.root, rights, others)
     return [(path, rights if os.path.isdir(path) else rights & _OF_FILES) for path, rights in found]
 
 
-def _around(folder: str, rights: int, masked: list[str]) -> list[tuple[str, int]]:
-    """Open `folder` but for the paths `masked` in it.
+def _around(folder: str, rights: int, others: dict[str, int]) -> list[tuple[str, int]]:
+    """Open `folder`, but for the paths in it that have `others`, if any.
 
-    A right holds for all below its path and cannot be taken back, so where something is masked,
+    A right holds for all below its path and cannot be taken back, so where something has less,
     each of its neighbours is opened by itself, and the folder can only be listed.
     """
-    if not any(within(path, folder) for path in masked):
-        return [(folder, rights)]
-    if folder in masked:
+    rights = others.get(folder, rights)
+    if not rights:
         return []
+    if not any(within(path, folder) and others[path] < rights for path in others):
+        return [(folder, rights)]
     found = [(folder, _READ_DIR)]
     for entry in sorted(Path(folder).iterdir()):
         if not entry.is_symlink():
-            found += _around(str(entry), rights, masked)
+            found += _around(str(entry), rights, others)
     return found

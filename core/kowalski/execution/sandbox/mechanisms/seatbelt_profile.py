@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from kowalski.execution.sandbox.layout import KERNELS, hidden_paths
+from kowalski.execution.sandbox.layout import KERNELS, held_paths, hidden_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ _NETWORK_FILES: Final = (
     "/private/etc/resolv.conf", "/private/etc/hosts", "/private/etc/services",
     "/private/etc/protocols", "/private/etc/ssl", "/private/var/run/resolv.conf",
 )  # fmt: skip
+_REPOSITORIES: Final = r"/[.]([gG][iI][tT]|[hH][gG]|[jJ][jJ])(/|$)"
 _RESOLVER: Final = "/private/var/run/mDNSResponder"
 
 
@@ -29,6 +30,7 @@ def profile(spec: SandboxSpec, scratch: str) -> str:
     readable = [*_SYSTEM, KERNELS, *spec.toolchains, *spec.rights.read]
     writable = [scratch]
     masked: list[str] = []
+    held = held_paths(spec)
     workspace = spec.workspace
     if workspace and workspace.access != "overlay":
         (writable if workspace.access == "write" else readable).append(workspace.root)
@@ -62,11 +64,18 @@ def profile(spec: SandboxSpec, scratch: str) -> str:
         rules.append(f"(allow file-read* {_below(_NETWORK_FILES)})")
         rules.append('(allow mach-lookup (global-name "com.apple.SystemConfiguration.configd")')
         rules.append('  (global-name "com.apple.trustd.agent"))')
+    if workspace and workspace.access == "write":
+        # By name, so that none can be made either.
+        named = f'(require-all {_below([workspace.root])} (regex #"{_REPOSITORIES}"))'
+        rules.append(f"(deny file-write* {named})")
+    if held:
+        rules.append(f"(deny file-write* {_below(held)})")
     if masked:
         rules.append(f"(deny file-read* file-write* {_below(masked)})")
+    if masked or held:
         # Renaming a folder above would bring it out from under the rule.
-        held = sorted({place for path in masked for place in _above(path)})
-        rules.append(f"(deny file-write-unlink {_exactly(held)})")
+        above = sorted({place for path in [*masked, *held] for place in _above(path)})
+        rules.append(f"(deny file-write-unlink {_exactly(above)})")
     return "\n".join(rules) + "\n"
 
 

@@ -51,7 +51,7 @@ def _walk(upper: int, lower: int | None, prefix: str, *, opaque: bool) -> Iterat
                 yield Change(path=prefix + name, kind="deleted")
         elif stat.S_ISDIR(above.st_mode):
             yield from _walk_folder(upper, lower, name, below, prefix, opaque=opaque)
-        elif stat.S_ISREG(above.st_mode) or stat.S_ISLNK(above.st_mode):
+        else:
             yield from _compare(prefix + name, above, below)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _CLONE_NOFOLLOW: Final = 1
+_COPIED: Final = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 _FICLONE: Final = 0x40049409
 
 MOST_FILES: Final = 50_000
@@ -109,12 +110,13 @@ def _walk(root: int, without: Collection[str] = ()) -> Iterator[tuple[str, os.st
                     status = os.stat(name, dir_fd=at, follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-                    yield prefix + name, status
+                yield prefix + name, status
 
 
 def _copy(source: str, target: str, status: os.stat_result) -> bool:
-    """Copy one thing; False for a file that its owner cannot read, nor could code inside."""
+    """Copy one thing; False for what is left out, such as a file that its owner cannot read."""
+    if stat.S_IFMT(status.st_mode) not in _COPIED:
+        return False
     if stat.S_ISDIR(status.st_mode):
         os.mkdir(target, 0o755)
         return True

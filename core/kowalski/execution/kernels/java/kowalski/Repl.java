@@ -83,7 +83,8 @@ final class Repl {
         if (over.getAsBoolean()) return null;
         for (Snippet snippet : incomplete) check(snippet);
         if (value == null || value.isEmpty()) return null;
-        return value.length() > MOST_CHARACTERS ? value.substring(0, MOST_CHARACTERS) : value;
+        int more = value.length() - MOST_CHARACTERS;
+        return more > 0 ? value.substring(0, MOST_CHARACTERS) + "... " + more + " characters more" : value;
     }
 
     /** What became of variables that the last block was not to touch, a line each. */
