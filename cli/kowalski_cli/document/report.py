@@ -216,7 +216,12 @@ class DocumentReport:
         parts += [f"{ran.not_run} not run"] if ran.not_run else []
         parts.append(duration(ran.duration_ms / 1000))
         parts += [f"sandbox {ran.sandbox}"] if ran.sandbox else []
-        lines = [self._dot.join(parts), *_unfit(ran), *self._manual(ran), *self._changes(ran)]
+        lines = [self._dot.join(parts)]
+        if ran.dropped_bytes:
+            lines.append(
+                style.caution(f"Output is missing: {size(ran.dropped_bytes)} were dropped.")
+            )
+        lines += [*_unfit(ran), *self._manual(ran), *self._changes(ran)]
         gap = "\n" if self._any else ""
         await self._live.write(gap + "".join(f"{line}\n" for line in lines))
 

@@ -117,6 +117,7 @@ class DocumentRan:
         unfit: blocks that were passed over because they cannot run.
         manual: names, or else numbers, of the blocks that only run when they are named.
         duration_ms: how long blocks ran, without the time in which they waited for a slot.
+        dropped_bytes: of the output of all blocks, what was beyond what is kept.
         sandbox: the level in which blocks ran; empty if none did.
         changes: what the run changed in its folder, in appearance.
         changes_lost: whether the sandbox ended before it could be asked.
@@ -133,6 +134,7 @@ class DocumentRan:
     unfit: tuple[BlockUnfit, ...]
     manual: tuple[str, ...]
     duration_ms: float
+    dropped_bytes: int
     sandbox: str
     session: str
     changes: tuple[Change, ...] = ()

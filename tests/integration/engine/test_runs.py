@@ -183,6 +183,8 @@ async def test_output_beyond_its_cap_is_counted_and_dropped(engine: Engine) -> N
     assert result.output.stdout_bytes == 64 * 65536
     assert result.output.kept_bytes <= 2**20
     assert result.output.dropped_bytes == 64 * 65536 - result.output.kept_bytes
+    assert f"{result.output.dropped_bytes:,} bytes" in result.notes[0]
+    assert "output_mb" in result.notes[0]
 
 
 async def test_bytes_that_are_no_text_arrive_as_replacement_characters(engine: Engine) -> None:

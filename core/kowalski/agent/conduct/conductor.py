@@ -12,6 +12,7 @@ import anyio
 from kowalski.agent.conduct.announcement import announcing
 from kowalski.agent.conduct.compilation import Compilation
 from kowalski.agent.conduct.ending import end_of
+from kowalski.agent.conduct.exhaustion import dropped_note
 from kowalski.agent.conduct.explanation import explained
 from kowalski.errors import InvalidRequest, KowalskiError
 from kowalski.execution.clock import Clock
@@ -316,7 +317,7 @@ class Conductor:
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=keep and kernel.alive and not workbench.closed,
-            notes=(*self._admitted.notes, *self._forgetting(kernel)),
+            notes=(*self._admitted.notes, *self._forgetting(kernel), *self._dropping()),
         )
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
@@ -330,6 +331,10 @@ class Conductor:
             f"Each block of {language.name} is a program of its own: a session keeps its files, "
             "and nothing else.",
         )
+
+    def _dropping(self) -> tuple[str, ...]:
+        dropped = self.run.totals().dropped_bytes
+        return (dropped_note(dropped, self._admitted.limits),) if dropped else ()
 
     def _finish_unstarted(self, verdict: Verdict, error: KowalskiError | None = None) -> None:
         if self.run.finished is not None:
