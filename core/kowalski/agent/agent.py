@@ -270,17 +270,10 @@ class Agent:
         conductor.lease.runs.discard(run_id)
 
     async def cancel(self, run_id: str) -> None:
-        """End a run; returns when its ending is in the journal. A run that is over stays as it is.
-
-        Raises:
-            UnknownRun: there was no such run.
-        """
-        conductor = self._conductors.get(run_id)
-        if conductor is None:
-            await self.journal.read(partial(run_table.run_record, run_id=run_id))
-            return
-        self.stop(run_id)
-        await conductor.run.done.wait()
+        """End a run; returns when the journal has its ending. One that is over stays as it is."""
+        if (conductor := self._conductors.get(run_id)) is not None:
+            self.stop(run_id)
+            await conductor.run.done.wait()
 
     def stop(self, run_id: str) -> None:
         """Begin to end a run, if it lives."""
@@ -334,14 +327,9 @@ class Agent:
             await self.sessions.close_leased(lease)
 
     async def events(self, run_id: str, from_seq: int, max_bytes: int) -> Sequence[Event]:
-        """Events of a run from `from_seq` on, waited for while it lives; empty after the last.
-
-        Raises:
-            UnknownRun: no such run is kept.
-        """
+        """Events of a run from `from_seq` on, waited for while it lives; empty after the last."""
         if (conductor := self._conductors.get(run_id)) is not None:
             return await conductor.run.read(from_seq, max_bytes)
-        await self.journal.read(partial(run_table.run_record, run_id=run_id))
         read = partial(run_table.events_from, run_id=run_id, from_seq=from_seq, max_bytes=max_bytes)
         return await self.journal.read(read)
 

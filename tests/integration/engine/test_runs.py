@@ -133,6 +133,36 @@ async def test_cancelling_ends_a_run(engine: Engine) -> None:
     assert last.status == "cancelled"
 
 
+async def test_the_beginning_of_an_id_names_a_run_that_is_over(engine: Engine) -> None:
+    whole = await engine.run(RunRequest(language="bash", code="echo said"))
+    short = whole.run_id[:8]
+
+    state = await engine.wait(short)
+    events = [event async for event in engine.attach(short).events()]
+    output = await engine.read_output(short)
+    await engine.cancel(short)
+
+    assert state.run_id == whole.run_id
+    assert state.result is not None
+    assert state.result.stdout == "said\n"
+    assert [event.type for event in events] == ["started", "output", "finished"]
+    assert (output.handle, output.text) == (whole.run_id, "said\n")
+
+
+async def test_the_beginning_of_an_id_names_a_run_that_lives(engine: Engine) -> None:
+    request = RunRequest(language="bash", code="echo said; sleep 1000")
+    async with engine.start(request) as run:
+        short = run.id[:8]
+        async for event in engine.attach(short).events():
+            if event.type == "output":
+                assert (await engine.read_output(short)).text == "said\n"
+                assert (await engine.wait(short, 0)).run_id == run.id
+                await engine.detach(short)
+                await engine.cancel(short)
+        result = await run.result()
+    assert result.status == "cancelled"
+
+
 async def test_leaving_the_block_ends_a_run_that_was_not_detached(engine: Engine) -> None:
     async with engine.start(RunRequest(language="bash", code="sleep 1000")) as run:
         pass
