@@ -70,6 +70,6 @@ async def follow(
 
 
 def _last_line(state: RunState) -> str:
-    if state.queued:
-        return "waiting for a free slot"
+    if state.waits_for:
+        return f"waiting for {state.waits_for}"
     return state.last_line or "running, nothing printed yet"

@@ -200,7 +200,10 @@ class Conductor:
             if self._kernel_name is None:
                 yield
             else:
+                waits_for = self.run.waits_for
+                self.run.waits_for = "an earlier run of its session to end"
                 async with session.turn(self._admitted.language.name, self._kernel_name):
+                    self.run.waits_for = waits_for
                     yield
         finally:
             session.waiting -= 1

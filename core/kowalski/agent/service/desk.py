@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_LISTED: int = 1000
+_STANDING_BYTES: int = 32 * 1024
 
 
 class Desk:
@@ -125,7 +126,15 @@ class Desk:
         if result is not None:
             return RunState(run_id, result)
         run = self._agent.live(run_id).run
-        return RunState(run_id, None, run.last_line, run.started is None)
+        return RunState(
+            run_id,
+            None,
+            run.last_line,
+            run.waits_for if run.started is None else "",
+            run.excerpt("stdout", _STANDING_BYTES),
+            run.excerpt("stderr", _STANDING_BYTES),
+            run.totals(),
+        )
 
     async def _read_events(self, message: ReadEvents) -> EventBatch:
         run_id = await self._whole_id(message.run_id)
