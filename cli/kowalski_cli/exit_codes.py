@@ -14,7 +14,7 @@ FAILED: Final = 1
 """A program, a prompt or a check failed, or `doctor` found that nothing can run."""
 
 MISUSED: Final = 2
-"""Arguments, a document, settings or a name that make no sense."""
+"""Arguments, a document, settings or a name that make no sense, be it a block's alone."""
 
 DENIED: Final = 3
 """The owner of the device has not granted it."""

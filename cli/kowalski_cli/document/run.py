@@ -112,6 +112,7 @@ class DocumentRun:
             for left in plan.left_out
             if not left.block.runnable and left.block.info.strip() and not is_data(left.block.info)
         )
+        self._faulty = plan.faulty
         self._choices = choices
         self._listener = listener
         self._interruption = interruption
@@ -283,6 +284,7 @@ class DocumentRun:
                 skipped=ended["skipped"],
                 not_run=len(self._blocks) - sum(ended.values()),
                 unfit=self._unfit,
+                faulty=self._faulty,
                 manual=self._manual,
                 duration_ms=round(self._duration_ms, 3),
                 dropped_bytes=self._dropped_bytes,
