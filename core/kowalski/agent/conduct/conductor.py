@@ -301,6 +301,7 @@ class Conductor:
         ending = explained(
             end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
         )
+        alive = keep and kernel.alive and not workbench.closed
         return Finished(
             seq=0,
             run_id=self.run.run_id,
@@ -319,8 +320,13 @@ class Conductor:
             sandbox=workbench.sandbox.level,
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
-            session_alive=keep and kernel.alive and not workbench.closed,
-            notes=(*self._admitted.notes, *self._forgetting(kernel), *self._dropping()),
+            session_alive=alive,
+            notes=(
+                *self._admitted.notes,
+                *self._forgetting(kernel),
+                *self._losing(workbench, alive=alive),
+                *self._dropping(),
+            ),
         )
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
@@ -333,6 +339,18 @@ class Conductor:
         return (
             f"Each block of {language.name} is a program of its own: a session keeps its files, "
             "and nothing else.",
+        )
+
+    def _losing(self, workbench: Workbench, *, alive: bool) -> tuple[str, ...]:
+        """What the caller should know whose session has just lost what it remembered."""
+        language = self._admitted.language
+        kept = self.request.session is not None and self._kernel_name is not None
+        if alive or not kept or not language.keeps_state:
+            return ()
+        if workbench.closed:
+            return ("The session ended: what it remembered, and had in /tmp and $HOME, is gone.",)
+        return (
+            f"The session's {language.name} ended: what it remembered is gone. Its files stay.",
         )
 
     def _dropping(self) -> tuple[str, ...]:
