@@ -35,8 +35,7 @@ Language = Annotated[
 SessionId = Annotated[
     str,
     Field(
-        # Of the 64 characters that the agent takes, the rest is the principal's, over HTTP.
-        max_length=50,
+        max_length=64,
         pattern=f"^{SESSION_NAME}$",
         description="Any name of letters, digits, `.`, `_` and `-`. Calls with the same one share "
         "variables, imports and files, in all languages. Leave it out for a fresh sandbox.",

@@ -57,7 +57,7 @@ def unheard(wire: Wire, home: dict[str, str], folder: Path) -> Iterator[Wire]:
         ({**WELL, "timeout_s": True}, "timeout_s"),
         ({**WELL, "session_id": ""}, "session_id"),
         ({**WELL, "session_id": "a\nb"}, "session_id"),
-        ({**WELL, "session_id": "x" * 51}, "50"),
+        ({**WELL, "session_id": "x" * 65}, "64"),
         ({**WELL, "session_id": "bad name!/"}, "session_id"),
         ({**WELL, "stdin": {"a": 1}}, "stdin"),
         ({**WELL, "idempotent": "yes"}, "idempotent"),

@@ -24,7 +24,7 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import canonical
-from kowalski.model.session import SESSION_NAME
+from kowalski.model.session import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
@@ -311,10 +311,10 @@ def _check(request: RunRequest) -> None:
             "What goes on in the background needs a session, with which it ends, and has nobody "
             "to call: name a session, and no host functions."
         )
-    if request.session is not None and not re.fullmatch(SESSION_NAME, request.session):
+    if request.session is not None and not re.fullmatch(OWNED_SESSION_NAME, request.session):
         raise InvalidRequest(
-            f"{request.session[:80]!r} cannot be the name of a session. A name has letters from a "
-            "to z, digits, `.`, `_` and `-`, at most 64, and begins with none of `.` and `-`."
+            f"{request.session[:80]!r} cannot be the name of a session. A name has "
+            f"{SESSION_NAME_IN_WORDS}."
         )
     _check_program(request)
     for name in (*request.inputs, *request.host_functions):
