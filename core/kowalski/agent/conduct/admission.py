@@ -76,7 +76,7 @@ class Surroundings:
 class Admitted:
     """A request with everything decided.
 
-    `may_write`: the owner has granted it, whether it was asked for or not.
+    `may_write` and `may_connect`: the owner has granted it, whether it was asked for or not.
     """
 
     language: Language
@@ -86,6 +86,7 @@ class Admitted:
     limits: EffectiveLimits
     notes: tuple[str, ...] = ()
     may_write: bool = False
+    may_connect: bool = False
 
 
 class Admission:
@@ -141,8 +142,17 @@ class Admission:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
             notes = (*notes, *around.notes)
-            may_write = workspace is not None and self._grants.for_folder(workspace.root).write
-            decided = Admitted(language, interpreter, program, spec, limits, notes, may_write)
+            granted = Rights() if workspace is None else self._grants.for_folder(workspace.root)
+            decided = Admitted(
+                language,
+                interpreter,
+                program,
+                spec,
+                limits,
+                notes,
+                may_write=granted.write,
+                may_connect=granted.network,
+            )
             around.admitted[key] = decided
         if request.env:
             env = {**decided.program.env, **request.env}
