@@ -26,8 +26,8 @@ Plain: Final = AfterValidator(_plain)
 
 Code = Annotated[
     str,
-    AfterValidator(_without_nul),
     Field(max_length=8 * 1024 * 1024, description="The program."),
+    AfterValidator(_without_nul),
 ]
 Language = Annotated[
     str, Field(max_length=40, description="python, javascript (Node), bash, java or rust.")
@@ -63,11 +63,11 @@ Patience = Annotated[
 ]
 Device = Annotated[
     str,
-    Plain,
     Field(
         max_length=200,
         description="A device's name from list_devices. Left out, the best one is chosen.",
     ),
+    Plain,
 ]
 Stdin = Annotated[
     str,
@@ -83,21 +83,21 @@ Idempotent = Annotated[
 ]
 RunId = Annotated[
     str,
-    Plain,
     Field(max_length=100, description="run_id of an earlier result."),
+    Plain,
 ]
 Handle = Annotated[
     str,
-    Plain,
     Field(max_length=100, description="handle of a result."),
+    Plain,
 ]
 ArtifactId = Annotated[
     str,
-    Plain,
     Field(
         max_length=200,
         description="id from the artifacts of a result.",
     ),
+    Plain,
 ]
 Offset = Annotated[int, Field(strict=True, ge=0, le=2**53, description="Where to start, in bytes.")]
 SliceBytes = Annotated[
