@@ -14,7 +14,7 @@ FAILED: Final = 1
 """A program, a prompt or a check failed, or `doctor` found that nothing can run."""
 
 MISUSED: Final = 2
-"""Arguments, a document, settings or a name that make no sense."""
+"""Arguments, a document, settings or a name that make no sense, be it a block's alone."""
 
 DENIED: Final = 3
 """The owner of the device has not granted it."""
@@ -29,7 +29,7 @@ BROKEN: Final = 70
 """Kowalski itself failed."""
 
 UNWRITABLE: Final = 74
-"""stdout cannot be written, for instance because the disk is full."""
+"""stdout cannot be written, for instance because the disk is full, or lacks what was printed."""
 
 TIMEOUT: Final = 124
 """A limit of time was reached."""
@@ -86,14 +86,19 @@ def of_status(status: str) -> int:
 
 
 def of_program(finished: Finished) -> int:
-    """The exit code of the program itself where it came to have one, as a shell would tell it."""
+    """The exit code of the program itself where it came to have one, as a shell would tell it.
+
+    A success whose output is not whole is none: whoever reads it in a pipe would not know.
+    """
     if finished.status not in ("ok", "failed"):
         return of_status(finished.status)
     if finished.signal is not None:
         return _SIGNALS + _number(finished.signal)
     # Systems keep the lowest byte: what is no success must not become one.
     code = (finished.exit_code or 0) & 0xFF
-    return code or of_status(finished.status)
+    return (
+        code or of_status(finished.status) or (UNWRITABLE if finished.output.dropped_bytes else OK)
+    )
 
 
 def _number(signal: str) -> int:

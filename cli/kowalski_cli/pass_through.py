@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 class PassThrough:
-    """Writes stdout to stdout and stderr to stderr: untouched, or harmless on a terminal."""
+    """Writes stdout to stdout and stderr to stderr: untouched, or harmless on a terminal.
 
-    def __init__(self, live: LiveScreen, tasks: TaskGroup) -> None:
+    `values` tells whether the last expression's value is written behind the output.
+    """
+
+    def __init__(self, live: LiveScreen, tasks: TaskGroup, *, values: bool) -> None:
         self._live = live
+        self._values = values
         self._progress = Progress(live, tasks)
         self._progress.begin(f"{WAITING} {live.screen.style.sign('dot')} Ctrl-C ends it")
         self._doing = ""
@@ -66,7 +70,7 @@ class PassThrough:
             await self._live.call(partial(to_stderr, text))
 
     async def _end(self, finished: Finished) -> None:
-        if finished.value is not None:
+        if self._values and finished.value is not None:
             gap = "" if self._live.screen.at_line_start else "\n"
             cleaner = self._cleaners.get("stdout")
             value = cleaner.clean(finished.value) + cleaner.rest() if cleaner else finished.value

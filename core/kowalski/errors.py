@@ -99,7 +99,6 @@ class NoDeviceAvailable(KowalskiError):
     """No device can take the run."""
 
     code = "no_device_available"
-    recoverable = True
 
 
 class AgentUnavailable(KowalskiError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
 
 from kowalski.engine import Engine
+from kowalski.errors import InvalidRequest
 from kowalski.model.run import Limits, RunRequest, Workspace
 
 if TYPE_CHECKING:
@@ -38,9 +40,16 @@ def run(
         args: what the program finds on its command line, behind its own name.
 
     Raises:
+        InvalidRequest: an event loop runs here already, as it does in Jupyter.
         KowalskiError: nothing was run. A program that fails does not raise: see
             `RunResult.check`.
     """
+    if _in_event_loop():
+        raise InvalidRequest(
+            "An event loop runs here, as it does in Jupyter, so this must be awaited: "
+            "`async with kowalski.Engine() as engine: result = await engine.run("
+            "kowalski.RunRequest(language='python', code=...))`."
+        )
     workspace = Workspace(str(folder)) if folder is not None else None
     request = RunRequest(
         language=language,
@@ -57,3 +66,11 @@ def run(
             return await engine.run(request)
 
     return anyio.run(ask)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

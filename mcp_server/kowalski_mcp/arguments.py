@@ -26,8 +26,8 @@ Plain: Final = AfterValidator(_plain)
 
 Code = Annotated[
     str,
-    AfterValidator(_without_nul),
     Field(max_length=8 * 1024 * 1024, description="The program."),
+    AfterValidator(_without_nul),
 ]
 Language = Annotated[
     str, Field(max_length=40, description="python, javascript (Node), bash, java or rust.")
@@ -35,8 +35,7 @@ Language = Annotated[
 SessionId = Annotated[
     str,
     Field(
-        # Of the 64 characters that the agent takes, the rest is the principal's, over HTTP.
-        max_length=50,
+        max_length=64,
         pattern=f"^{SESSION_NAME}$",
         description="Any name of letters, digits, `.`, `_` and `-`. Calls with the same one share "
         "variables, imports and files, in all languages. Leave it out for a fresh sandbox.",
@@ -64,11 +63,11 @@ Patience = Annotated[
 ]
 Device = Annotated[
     str,
-    Plain,
     Field(
         max_length=200,
         description="A device's name from list_devices. Left out, the best one is chosen.",
     ),
+    Plain,
 ]
 Stdin = Annotated[
     str,
@@ -88,21 +87,21 @@ Release = Annotated[
 ]
 RunId = Annotated[
     str,
-    Plain,
     Field(max_length=100, description="run_id of an earlier result."),
+    Plain,
 ]
 Handle = Annotated[
     str,
-    Plain,
     Field(max_length=100, description="handle of a result."),
+    Plain,
 ]
 ArtifactId = Annotated[
     str,
-    Plain,
     Field(
         max_length=200,
         description="id from the artifacts of a result.",
     ),
+    Plain,
 ]
 Offset = Annotated[int, Field(strict=True, ge=0, le=2**53, description="Where to start, in bytes.")]
 SliceBytes = Annotated[

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kowalski.agent.service.messages import RunState
     from kowalski.engine import Engine
+    from kowalski_mcp.progress import CallClock
 
 _PIECE_BYTES: Final = 1024 * 1024
 
@@ -42,17 +43,13 @@ class FollowedBatch:
         self._tally = Tally()
         self._offset = 0
 
-    async def follow(
-        self, ctx: Context[Any, Any], *, until_s: float, every_s: float
-    ) -> CallToolResult:
-        """Its result, or how it stands at the time of `until_s`; notes progress until then.
+    async def follow(self, ctx: Context[Any, Any], clock: CallClock) -> CallToolResult:
+        """Its result, or how it stands when the call must be answered; notes progress until then.
 
         Raises:
             UnknownRun: no such run is kept.
         """
-        state = await follow(
-            self._engine, self._run_id, ctx, until_s=until_s, every_s=every_s, tell=self._tell
-        )
+        state = await follow(self._engine, self._run_id, ctx, clock, tell=self._tell)
         return await self.standing(state)
 
     async def standing(self, state: RunState) -> CallToolResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import anyio
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ToolAnnotations
 
@@ -13,6 +12,7 @@ from kowalski.model.chat import ChatMessage, ChatRequest
 from kowalski_mcp.batch import FollowedBatch
 from kowalski_mcp.client import requester
 from kowalski_mcp.inference import Inference
+from kowalski_mcp.progress import CallClock
 from kowalski_mcp.prompt_arguments import (
     PLACE,
     Inputs,
@@ -71,11 +71,11 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
             )
             for prompt in asked
         )
-        until_s = anyio.current_time() + scope.answer_after_s
+        clock = CallClock.start(scope)
         engine = await scope.engine.get()
         async with engine.infer_batch(requests) as batch:
             followed = FollowedBatch(engine, batch.run.id, batch.count)
-            result = await followed.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
+            result = await followed.follow(ctx, clock)
             batch.run.leave()
         return result
 

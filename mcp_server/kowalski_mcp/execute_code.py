@@ -23,7 +23,7 @@ from kowalski_mcp.arguments import (
     Stdin,
 )
 from kowalski_mcp.client import requester
-from kowalski_mcp.progress import follow
+from kowalski_mcp.progress import CallClock, follow
 from kowalski_mcp.result import Execution, execution_result
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
@@ -70,14 +70,13 @@ def execute_code_tool(scope: Scope) -> ExactTool:
             release=release,
             requester=requester(ctx, scope.face),
         )
-        until_s = anyio.current_time() + scope.answer_after_s
+        clock = CallClock.start(scope)
         engine = await scope.engine.get()
         if session is not None and request.workspace is None:
             await _refuse_with_folder(engine, session)
-        first_s = min(scope.progress_every_s, scope.answer_after_s)
-        state = await engine.submit(request, wait_s=first_s)
+        state = await engine.submit(request, wait_s=clock.until_first_note())
         if state.result is None:
-            state = await _follow(engine, state, ctx, scope, until_s)
+            state = await _follow(engine, state, ctx, clock)
         return execution_result(scope.shown(state), notes=_notes(state, scope))
 
     annotations = ToolAnnotations(
@@ -99,12 +98,10 @@ async def _refuse_with_folder(engine: Engine, name: str) -> None:
 
 
 async def _follow(
-    engine: Engine, state: RunState, ctx: Context[Any, Any], scope: Scope, until_s: float
+    engine: Engine, state: RunState, ctx: Context[Any, Any], clock: CallClock
 ) -> RunState:
     try:
-        return await follow(
-            engine, state.run_id, ctx, until_s=until_s, every_s=scope.progress_every_s
-        )
+        return await follow(engine, state.run_id, ctx, clock)
     except anyio.get_cancelled_exc_class():
         # Who cancels the call wants the code to end, and nobody has its id yet.
         with anyio.move_on_after(_CANCEL_S, shield=True):

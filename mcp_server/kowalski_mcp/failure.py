@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pydantic import ValidationError
 
     from kowalski.errors import KowalskiError
 
+_TOOLS: Final = {"`kowalski devices`": "list_devices", "`kowalski models`": "list_devices"}
+"""What a model calls where a person types a command."""
+
 
 def told(error: KowalskiError, private: Iterable[str]) -> str:
     """What to do about `error`, with its code, and without the paths in `private`."""
     retry = "; the same call may succeed later" if error.recoverable else ""
-    return f"{hidden(error.user_message, private)} (error {error.code}{retry})"
+    message = error.user_message
+    for command, tool in _TOOLS.items():
+        message = message.replace(command, tool)
+    return f"{hidden(message, private)} (error {error.code}{retry})"
 
 
 def hidden(text: str, private: Iterable[str]) -> str:
@@ -32,7 +38,8 @@ def told_arguments(error: ValidationError) -> str:
     return f"Nothing was done: {'; '.join(dict.fromkeys(reasons))}."
 
 
-def told_unknown(unknown: Iterable[str], known: Iterable[str]) -> str:
+def told_unknown(unknown: Iterable[str], known: Collection[str]) -> str:
     """Which arguments do not exist."""
     names = ", ".join(repr(name[:60]) for name in sorted(unknown)[:5])
-    return f"Nothing was done: there is no argument {names}. There are: {', '.join(known)}."
+    there = f"There are: {', '.join(known)}." if known else "The tool takes none."
+    return f"Nothing was done: there is no argument {names}. {there}"

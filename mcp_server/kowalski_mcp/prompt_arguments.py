@@ -38,11 +38,11 @@ Inputs = Annotated[
 ]
 Model = Annotated[
     str,
-    Plain,
     Field(
         max_length=200,
         description="A model's name from list_devices. Left out, the default or the only one.",
     ),
+    Plain,
 ]
 System = Annotated[str, Field(description="System message for all prompts.")]
 MaxTokens = Annotated[

@@ -95,15 +95,19 @@ def execution_result(state: RunState, *, notes: tuple[str, ...] = ()) -> CallToo
 
 
 def _standing(state: RunState, notes: tuple[str, ...]) -> Execution:
-    what = "It waits for a free slot" if state.queued else "It is still running"
+    what = f"It waits for {state.waits_for}" if state.waits_for else "It is still running"
     advice = f"{what}. Call wait with this run_id for its result, or cancel to end it."
+    texts = {"stdout": state.stdout, "stderr": state.stderr}
+    totals = {"stdout": state.output.stdout_bytes, "stderr": state.output.stderr_bytes}
+    fitted = fit(texts, _TEXT_BYTES, totals)
     return Execution(
         run_id=state.run_id,
-        status="queued" if state.queued else "running",
+        status="queued" if state.waits_for else "running",
         reason=advice,
-        stdout=cut(state.last_line, _SENTENCE_BYTES),
+        stdout=fitted["stdout"],
+        stderr=fitted["stderr"],
         handle=state.run_id,
-        truncated=bool(state.last_line),
+        truncated=fitted != texts,
         notes=_sentences(notes),
     )
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import Patience, RunId
 from kowalski_mcp.batch import FollowedBatch, is_batch
-from kowalski_mcp.progress import follow
+from kowalski_mcp.progress import CallClock, follow
 from kowalski_mcp.result import execution_result
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
@@ -27,13 +26,12 @@ def wait_tool(scope: Scope) -> ExactTool:
         If it is not over after timeout_s, status is still "running": call again. Cancelling this
         call only stops the waiting.
         """
-        patience = scope.answer_after_s if timeout_s is None else timeout_s
-        until_s = anyio.current_time() + patience
+        clock = CallClock.start(scope, timeout_s)
         engine = await scope.engine_of(run_id)
         if await is_batch(engine, run_id):
             batch = FollowedBatch(engine, run_id)
-            return await batch.follow(ctx, until_s=until_s, every_s=scope.progress_every_s)
-        state = await follow(engine, run_id, ctx, until_s=until_s, every_s=scope.progress_every_s)
+            return await batch.follow(ctx, clock)
+        state = await follow(engine, run_id, ctx, clock)
         return execution_result(scope.shown(state))
 
     annotations = ToolAnnotations(read_only_hint=True, open_world_hint=False)

@@ -46,7 +46,10 @@ def perform(arguments: Namespace) -> int:
     else:
         _show(document)
         tell_diagnostics(document, document.warnings)
-    return exit_codes.OK
+    # Of very many diagnostics, not all are kept.
+    faulty = any(block.faulty for block in document.blocks)
+    wrong = faulty or any(one.severity == "error" for one in document.warnings)
+    return exit_codes.MISUSED if wrong else exit_codes.OK
 
 
 def _json_form(block: CodeBlock) -> dict[str, object]:

@@ -83,7 +83,9 @@ def perform(arguments: Namespace) -> int:
 async def _execute(engine: Engine, request: RunRequest, *, as_json: bool) -> int:
     live = LiveScreen(Screen())
     async with interruptible() as interruption, anyio.create_task_group() as tasks:
-        listener = EventLines(live) if as_json else PassThrough(live, tasks)
+        # A file is a program, whose output others read; code that is typed is a question.
+        values = request.origin is None
+        listener = EventLines(live) if as_json else PassThrough(live, tasks, values=values)
         finished = await follow(engine, request, interruption, listener.hear)
         return exit_codes.of_program(finished)
     return exit_codes.CANCELLED

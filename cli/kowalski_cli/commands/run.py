@@ -99,7 +99,7 @@ def perform(arguments: Namespace) -> int:
         tell_diagnostics(document, document.warnings, plain=arguments.plain)
     if not chosen.blocks:
         note(f"No block of {path} runs. To see why: kowalski blocks {shlex.quote(str(path))}")
-        return exit_codes.OK
+        return _code_of(chosen)
     workspace = workspace_of(path.parent, "read" if arguments.session else "overlay")
     choices = Choices(
         workspace=workspace,
@@ -148,8 +148,13 @@ async def _run(
         async with outputs_for(purpose, report, document) as listener:
             run = DocumentRun(engine, document, chosen, choices, listener, interruption)
             exit_code = await run.run()
-        return exit_code or purpose.exit_code
+        return exit_code or purpose.exit_code or _code_of(chosen)
     return exit_codes.CANCELLED
+
+
+def _code_of(chosen: Plan) -> int:
+    """The exit code that a document deserves in which nothing failed."""
+    return exit_codes.MISUSED if chosen.faulty else exit_codes.OK
 
 
 def _destination(path: Path) -> Destination:

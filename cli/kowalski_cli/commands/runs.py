@@ -37,7 +37,13 @@ _SHORT_ID: Final = 8
 
 def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
-    parser.add_argument("action", nargs="?", default="list", choices=("list", "show"))
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        choices=("list", "show", "cancel"),
+        help="what to do (default: list)",
+    )
     parser.add_argument("id", nargs="?", help="a run: the beginning of its id, or `last`")
     parser.add_argument(
         "--limit", type=int, default=20, metavar="N", help="how many to list (default: 20)"
@@ -51,11 +57,12 @@ def declare(parser: ArgumentParser) -> None:
         ("kowalski runs show last", "who ran it, its code, its output, its end"),
         ("kowalski runs show last --output", "only its output, all that is kept"),
         ("kowalski runs show last --save figures", "save its figures"),
+        ("kowalski runs cancel last", "end it, with all its processes"),
     )
 
 
 def perform(arguments: Namespace) -> int:
-    """List runs, or show one."""
+    """List runs, or show or cancel one."""
     if arguments.action == "list":
         if arguments.id is not None or arguments.output or arguments.save:
             raise InvalidRequest("The list takes no run. To see one: kowalski runs show ID")
@@ -65,6 +72,10 @@ def perform(arguments: Namespace) -> int:
         return exit_codes.OK
     if arguments.id is None:
         raise InvalidRequest("Which run? `kowalski runs` lists them; `last` is the newest.")
+    if arguments.action == "cancel":
+        if arguments.output or arguments.save:
+            raise InvalidRequest("--output and --save are for showing: kowalski runs show ID")
+        return talk(partial(_cancel, run_id=arguments.id, as_json=arguments.json))
     return talk(partial(_show, arguments=arguments))
 
 
@@ -136,6 +147,21 @@ async def _show(engine: Engine, arguments: Namespace) -> int:
         screen.lines(["", screen.style.dim("output")])
         if not await _print_output(engine, record.run_id, screen):
             screen.line("(none)")
+    return exit_codes.OK
+
+
+async def _cancel(engine: Engine, run_id: str, *, as_json: bool) -> int:
+    record = await _record(engine, run_id)
+    over = record.finished is not None
+    if not over:
+        await engine.cancel(record.run_id)
+        record = await engine.record(record.run_id)
+    if as_json:
+        sys.stdout.write(json_text(record))
+    else:
+        short = record.run_id[:_SHORT_ID]
+        state = "was over already" if over else "is over"
+        Screen().line(f"The run {short} {state}: {record.status}.")
     return exit_codes.OK
 
 

@@ -240,14 +240,22 @@ class DocumentReport:
         if ran.failed:
             head = style.bad(f"{style.sign('failed')} {count(ran.failed, 'block')} failed")
             parts = [head, f"{ran.ok} ok"]
+        elif ran.faulty:
+            parts = [style.bad(f"{style.sign('failed')} not all was run"), f"{ran.ok} ok"]
         else:
             parts = [style.good(f"{style.sign('ok')} {count(ran.ok, 'block')} ok")]
         parts += [f"{ran.tolerated} allowed to fail"] if ran.tolerated else []
         parts += [f"{ran.skipped} skipped"] if ran.skipped else []
         parts += [f"{ran.not_run} not run"] if ran.not_run else []
+        parts += [f"{ran.faulty} left out for an error"] if ran.faulty else []
         parts.append(duration(ran.duration_ms / 1000))
         parts += [f"sandbox {ran.sandbox}"] if ran.sandbox else []
-        lines = [self._dot.join(parts), *_unfit(ran), *self._manual(ran), *self._changes(ran)]
+        lines = [self._dot.join(parts)]
+        if ran.dropped_bytes:
+            lines.append(
+                style.caution(f"Output is missing: {size(ran.dropped_bytes)} were dropped.")
+            )
+        lines += [*_unfit(ran), *self._manual(ran), *self._changes(ran)]
         gap = "\n" if self._any else ""
         await self._live.write(gap + "".join(f"{line}\n" for line in lines))
 

@@ -112,6 +112,7 @@ class DocumentRun:
             for left in plan.left_out
             if not left.block.runnable and left.block.info.strip() and not is_data(left.block.info)
         )
+        self._faulty = plan.faulty
         self._choices = choices
         self._listener = listener
         self._interruption = interruption
@@ -122,6 +123,7 @@ class DocumentRun:
         self._exit_code = exit_codes.OK
         self._ended = {"ok": 0, "failed": 0, "tolerated": 0, "skipped": 0}
         self._duration_ms = 0.0
+        self._dropped_bytes = 0
         self._sandbox = ""
 
     async def run(self) -> int:
@@ -210,13 +212,17 @@ class DocumentRun:
                 continue
             finished = await background.end(self._listener.hear)
             if finished.status == "cancelled":
-                self._sandbox = finished.sandbox or self._sandbox
+                self._account(finished)
                 self._ended["ok"] += 1
             else:
                 self._judge(background.block, finished)
 
-    def _judge(self, block: CodeBlock, finished: Finished) -> None:
+    def _account(self, finished: Finished) -> None:
         self._sandbox = finished.sandbox or self._sandbox
+        self._dropped_bytes += finished.output.dropped_bytes
+
+    def _judge(self, block: CodeBlock, finished: Finished) -> None:
+        self._account(finished)
         if finished.status == "failed" and block.attributes.check == "ignore":
             self._ended["tolerated"] += 1
         elif finished.status == "ok":
@@ -281,8 +287,10 @@ class DocumentRun:
                 skipped=ended["skipped"],
                 not_run=len(self._blocks) - sum(ended.values()),
                 unfit=self._unfit,
+                faulty=self._faulty,
                 manual=self._manual,
                 duration_ms=round(self._duration_ms, 3),
+                dropped_bytes=self._dropped_bytes,
                 sandbox=self._sandbox,
                 session=self._session,
                 changes=changes,

@@ -115,8 +115,10 @@ class DocumentRan:
         ok, failed, tolerated, skipped, not_run: how many blocks. Tolerated are failures of blocks
             that say so; not run are those after the end.
         unfit: blocks that were passed over because they cannot run.
+        faulty: how many of them name a language, and have an error in what else they say.
         manual: names, or else numbers, of the blocks that only run when they are named.
         duration_ms: how long blocks ran, without the time in which they waited for a slot.
+        dropped_bytes: of the output of all blocks, what was beyond what is kept.
         sandbox: the level in which blocks ran; empty if none did.
         changes: what the run changed in its folder, in appearance.
         changes_lost: whether the sandbox ended before it could be asked.
@@ -132,8 +134,10 @@ class DocumentRan:
     skipped: int
     not_run: int
     unfit: tuple[BlockUnfit, ...]
+    faulty: int
     manual: tuple[str, ...]
     duration_ms: float
+    dropped_bytes: int
     sandbox: str
     session: str
     changes: tuple[Change, ...] = ()

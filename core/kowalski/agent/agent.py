@@ -280,17 +280,10 @@ class Agent:
         conductor.lease.runs.discard(run_id)
 
     async def cancel(self, run_id: str) -> None:
-        """End a run; returns when its ending is in the journal. A run that is over stays as it is.
-
-        Raises:
-            UnknownRun: there was no such run.
-        """
-        run = self._held(run_id)
-        if run is None:
-            await self.journal.read(partial(run_table.run_record, run_id=run_id))
-            return
-        self.stop(run_id)
-        await run.done.wait()
+        """End a run; returns when its ending is told. One that is over stays as it is."""
+        if (run := self._held(run_id)) is not None:
+            self.stop(run_id)
+            await run.done.wait()
 
     def stop(self, run_id: str) -> None:
         """Begin to end a run, if it lives."""
@@ -344,14 +337,9 @@ class Agent:
             await self.sessions.close_leased(lease)
 
     async def events(self, run_id: str, from_seq: int, max_bytes: int) -> Sequence[Event]:
-        """Events of a run from `from_seq` on, waited for while it lives; empty after the last.
-
-        Raises:
-            UnknownRun: no such run is kept.
-        """
+        """Events of a run from `from_seq` on, waited for while it lives; empty after the last."""
         if (run := self._held(run_id)) is not None:
             return await run.read(from_seq, max_bytes)
-        await self.journal.read(partial(run_table.run_record, run_id=run_id))
         read = partial(run_table.events_from, run_id=run_id, from_seq=from_seq, max_bytes=max_bytes)
         return await self.journal.read(read)
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from kowalski.model.block import BlockAttributes, Check, Diagnostic
+from kowalski.model.session import SESSION_NAME, SESSION_NAME_IN_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -123,6 +124,12 @@ def _word(value: str | None) -> str:
     return value
 
 
+def _session(value: str | None) -> str:
+    if not re.fullmatch(SESSION_NAME, value or ""):
+        raise _InvalidValueError(f"a name has {SESSION_NAME_IN_WORDS}")
+    return value or ""
+
+
 def _timeout(value: str | None) -> float:
     match = _TIMEOUT.fullmatch(value or "")
     seconds = float(match["number"]) * _UNITS[match["unit"]] if match else 0.0
@@ -162,7 +169,7 @@ def _field(
 
 _READERS: Final[dict[str, Callable[[str | None], tuple[str, Any]]]] = {
     "name": _field("name", _name),
-    "session": _field("session", _word),
+    "session": _field("session", _session),
     "timeout": _field("timeout_s", _timeout),
     "device": _field("device", _word),
     "needs": _field("needs", _needs),

@@ -30,6 +30,11 @@ class Plan:
     blocks: tuple[CodeBlock, ...]
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def faulty(self) -> int:
+        """How many were left out for an error in the document."""
+        return sum(left.block.faulty for left in self.left_out)
+
 
 def plan(document: Document, *, only: Collection[str] = (), until: str | None = None) -> Plan:
     """Choose blocks of `document`: all of them, some with what they need, or all up to one.

@@ -84,8 +84,8 @@ def _no_language(info: Info) -> str:
     if word is None:
         return info.fault[0] if info.fault else "it names no language"
     shown = word if len(word) <= 40 else f"{word[:39]}…"
-    looks = "" if word.isascii() else ", which holds characters that only look like it"
-    return f"`{shown}`{looks} is none of the languages {', '.join(LANGUAGES)}"
+    looks = "" if word.isascii() else "; some of its letters only look like those from a to z"
+    return f"`{shown}` is none of the languages {', '.join(LANGUAGES)}{looks}"
 
 
 def indent_at(lines: Sequence[str], number: int, code: str) -> int:

@@ -103,3 +103,8 @@ class CodeBlock:
     def runnable(self) -> bool:
         """Whether it can be run at all; `problem` says why not."""
         return self.problem is None
+
+    @property
+    def faulty(self) -> bool:
+        """Whether it was meant to run, for it names a language, and an error keeps it from that."""
+        return self.language is not None and self.problem is not None

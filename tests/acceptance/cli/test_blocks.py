@@ -42,7 +42,7 @@ def test_json_tells_everything_about_every_block(shell: Shell) -> None:
     done = shell.kowalski("blocks", "notes.md", "--json")
 
     blocks = json.loads(done.stdout)
-    assert (done.stderr, done.returncode) == ("", 0)
+    assert (done.stderr, done.returncode) == ("", 2)
     told = [
         [block[key] for key in ("language", "start_line", "end_line", "kind", "name", "runnable")]
         for block in blocks
@@ -73,6 +73,15 @@ def test_people_see_what_would_run_and_why_the_rest_would_not(shell: Shell) -> N
     assert "2 blocks of 6 can run." in done.stdout
     assert "Block 4 cannot: it names no language" in done.stdout
     assert "notes.md:23:1: error: its fence is never closed" in done.stderr
+    assert done.returncode == 2
+
+
+def test_what_is_no_error_is_no_failure(shell: Shell) -> None:
+    (shell.folder / "notes.md").write_text("```sh {odd=1}\n```\n```elvish\n```\n    code\n")
+
+    done = shell.kowalski("blocks", "notes.md")
+
+    assert "warning: unknown attribute `odd`" in done.stderr
     assert done.returncode == 0
 
 
@@ -100,7 +109,7 @@ def test_hostile_names_cannot_touch_the_terminal(shell: Shell) -> None:
 
     screen = shell.watch("blocks", "notes.md")
 
-    assert screen.finish() == 0
+    assert screen.finish() == 2
     assert "\x1b[2J" not in screen.raw
     assert "\x1b]" not in screen.raw
     assert "\x9b" not in screen.raw

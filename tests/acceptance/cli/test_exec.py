@@ -32,6 +32,23 @@ def test_it_shows_the_value_on_a_line_of_its_own(shell: Shell) -> None:
     assert done.stdout == "x\n42\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("report.py", "import sys\nsys.stdout.write('a,b\\n')"),
+        ("report.js", "process.stdout.write('a,b\\n')"),
+    ],
+)
+def test_of_a_file_only_what_it_prints_is_printed(shell: Shell, name: str, code: str) -> None:
+    (shell.folder / name).write_text(code)
+
+    done = shell.kowalski("exec", name)
+    told = shell.kowalski("exec", "--json", name)
+
+    assert done.stdout == "a,b\n"
+    assert json.loads(told.stdout.splitlines()[-1])["value"] is not None
+
+
 def test_java_is_compiled_and_run(shell: Shell) -> None:
     program = "class Hi { public static void main(String[] a) { System.out.println(6 * 7); } }"
     (shell.folder / "Hi.java").write_text(program)

@@ -307,6 +307,42 @@ def test_warnings_and_errors_have_places(shell: Shell) -> None:
     assert refused.returncode == 2
 
 
+@pytest.mark.parametrize("wrong", ["python {timeout=abc}", "python {", 'python {"name": }'])
+def test_a_block_with_an_error_is_left_out_and_the_run_is_no_success(
+    shell: Shell, wrong: str
+) -> None:
+    write_document(shell.folder, f"{wrong}\nprint('never')", "bash\necho fine")
+
+    done = shell.kowalski("run", "notes.md")
+    told = shell.kowalski("run", "notes.md", "--json")
+
+    assert "  fine\n" in done.stdout
+    assert "✗ not all was run · 1 ok · 1 left out for an error" in done.stdout
+    assert "1 block did not run: line 3 (" in done.stdout
+    assert "notes.md:3:" in done.stderr
+    assert (done.returncode, told.returncode) == (2, 2)
+    assert events_of(told.stdout, "summary")[0]["faulty"] == 1
+
+
+def test_a_failure_counts_more_than_a_block_that_was_left_out(shell: Shell) -> None:
+    write_document(shell.folder, "bash {check=maybe}\n:", "bash\nexit 3")
+
+    done = shell.kowalski("run", "notes.md")
+
+    assert "✗ 1 block failed · 0 ok · 1 left out for an error" in done.stdout
+    assert done.returncode == 1
+
+
+def test_errors_in_all_blocks_are_no_success_and_a_document_without_any_is_one(
+    shell: Shell,
+) -> None:
+    (shell.folder / "open.md").write_text("```bash\necho never\n")
+    (shell.folder / "prose.md").write_text("Nothing to run.\n\n```json\n{}\n```\n")
+
+    assert shell.kowalski("run", "open.md").returncode == 2
+    assert shell.kowalski("run", "prose.md").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING
+
+from kowalski_cli import exit_codes
+from terminal.processes import alive, wait_until_alive
 
 if TYPE_CHECKING:
     from terminal.shell import Shell
@@ -70,6 +74,30 @@ def test_a_saved_figure_is_never_written_over_another_file(shell: Shell) -> None
     saved = sorted(path.relative_to(shell.folder) for path in shell.folder.rglob("*.png"))
     assert [str(path.parent) for path in saved] == ["figures", "figures"]
     assert not list(shell.folder.parent.glob("*.png"))
+
+
+def test_a_run_is_cancelled_from_another_terminal(shell: Shell) -> None:
+    marker = f"1000.{uuid.uuid4().int % 10**12}"
+    running = shell.start("exec", "-l", "bash", "-c", f"sleep {marker}")
+    wait_until_alive(marker)
+    (record,) = json.loads(shell.kowalski("runs", "--limit", "1", "--json").stdout)
+
+    done = shell.kowalski("runs", "cancel", record["run_id"][:8])
+    again = shell.kowalski("runs", "cancel", record["run_id"][:8], "--json")
+
+    assert done.stdout == f"The run {record['run_id'][:8]} is over: cancelled.\n"
+    assert not alive(marker)
+    assert running.wait() == exit_codes.CANCELLED
+    assert json.loads(again.stdout)["status"] == "cancelled"
+
+
+def test_a_run_that_is_over_is_not_cancelled(shell: Shell) -> None:
+    shell.kowalski("exec", "-l", "python", "-c", "1")
+
+    done = shell.kowalski("runs", "cancel", "last")
+
+    assert "was over already: ok" in done.stdout
+    assert done.returncode == 0
 
 
 def test_a_run_that_nobody_knows_is_refused(shell: Shell) -> None:

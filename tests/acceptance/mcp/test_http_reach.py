@@ -119,8 +119,8 @@ async def test_what_one_began_oneself_can_be_reached(server: HttpServer, token: 
         assert not (await call(client, "get_artifact", id=picture["id"])).is_error
         assert (await client.read_resource(f"kowalski://artifact/{picture['id']}")).contents
         assert (await call(client, "wait", run_id=made["run_id"]))["status"] == "ok"
-        assert (await execute(client, "1", session_id="s" * 50))["session_id"] == "s" * 50
-        assert "50" in (await execute(client, "1", session_id="s" * 51)).text
+        assert (await execute(client, "1", session_id="s" * 64))["session_id"] == "s" * 64
+        assert "64" in (await execute(client, "1", session_id="s" * 65)).text
 
 
 async def test_a_new_token_ends_all_that_the_old_one_began(

@@ -27,6 +27,8 @@ IMPATIENT = ("--answer-after", "1", "--progress-every", "0.2")
 async def client(home: dict[str, str], folder: Path) -> AsyncIterator[Client]:
     """A client whose server soon answers with a handle."""
     async with assistant(home, folder, *IMPATIENT) as client:
+        # The first call starts the agent, which may take longer than a second.
+        await client.call_tool("list_devices")
         yield client
 
 
@@ -51,15 +53,15 @@ async def test_a_long_run_is_answered_with_a_handle_and_waited_for(
     started = await execute(client, "echo first; read line; echo last", "bash", stdin="")
     assert started["status"] == "ok"
 
-    started = await execute(client, "echo begun; sleep 4; echo ended", "bash")
+    started = await execute(client, "echo first; echo begun; sleep 4; echo ended", "bash")
     assert not started.is_error
     assert started["status"] == "running"
-    assert started["stdout"] == "begun"
+    assert started["stdout"] == "first\nbegun\n"
     assert "wait" in started["reason"]
 
     ended = await tool(client, "wait", run_id=started["run_id"], timeout_s=60)
     assert ended["status"] == "ok"
-    assert ended["stdout"] == "begun\nended\n"
+    assert ended["stdout"] == "first\nbegun\nended\n"
     assert ended["run_id"] == started["run_id"]
 
 
@@ -123,6 +125,7 @@ def test_a_call_that_waits_for_its_turn_says_so(connect: Callable[..., Wire], ma
     assert any(note["progressToken"] == 2 and "waiting" in note["message"] for note in notes)
     waiting = wire.answer(2)["result"]["structuredContent"]
     assert waiting["status"] == "queued"
+    assert "an earlier run of its session" in waiting["reason"]
     first = wire.answer(1)["result"]["structuredContent"]["run_id"]
     wire.ask("tools/call", {"name": "cancel", "arguments": {"run_id": first}}, number=3)
     look = {"name": "wait", "arguments": {"run_id": waiting["run_id"]}}

@@ -36,6 +36,7 @@ async def test_every_open_figure_becomes_a_png(engine: Engine) -> None:
     assert artifact == result.artifacts[0]
     assert data.startswith(b"\x89PNG\r\n")
     assert len(data) == artifact.size
+    assert await engine.artifact(f"{result.run_id[:8]}-0") == (artifact, data)
 
 
 async def test_an_artifact_that_is_not_kept_is_unknown(engine: Engine) -> None:

@@ -134,6 +134,36 @@ async def test_cancelling_ends_a_run(engine: Engine) -> None:
     assert last.status == "cancelled"
 
 
+async def test_the_beginning_of_an_id_names_a_run_that_is_over(engine: Engine) -> None:
+    whole = await engine.run(RunRequest(language="bash", code="echo said"))
+    short = whole.run_id[:8]
+
+    state = await engine.wait(short)
+    events = [event async for event in engine.attach(short).events()]
+    output = await engine.read_output(short)
+    await engine.cancel(short)
+
+    assert state.run_id == whole.run_id
+    assert state.result is not None
+    assert state.result.stdout == "said\n"
+    assert [event.type for event in events] == ["started", "output", "finished"]
+    assert (output.handle, output.text) == (whole.run_id, "said\n")
+
+
+async def test_the_beginning_of_an_id_names_a_run_that_lives(engine: Engine) -> None:
+    request = RunRequest(language="bash", code="echo said; sleep 1000")
+    async with engine.start(request) as run:
+        short = run.id[:8]
+        async for event in engine.attach(short).events():
+            if event.type == "output":
+                assert (await engine.read_output(short)).text == "said\n"
+                assert (await engine.wait(short, 0)).run_id == run.id
+                await engine.detach(short)
+                await engine.cancel(short)
+        result = await run.result()
+    assert result.status == "cancelled"
+
+
 async def test_leaving_the_block_ends_a_run_that_was_not_detached(engine: Engine) -> None:
     async with engine.start(RunRequest(language="bash", code="sleep 1000")) as run:
         pass
@@ -184,6 +214,8 @@ async def test_output_beyond_its_cap_is_counted_and_dropped(engine: Engine) -> N
     assert result.output.stdout_bytes == 64 * 65536
     assert result.output.kept_bytes <= 2**20
     assert result.output.dropped_bytes == 64 * 65536 - result.output.kept_bytes
+    assert f"{result.output.dropped_bytes:,} bytes" in result.notes[0]
+    assert "output_mb" in result.notes[0]
 
 
 async def test_bytes_that_are_no_text_arrive_as_replacement_characters(engine: Engine) -> None:

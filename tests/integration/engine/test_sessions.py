@@ -94,6 +94,7 @@ async def test_a_session_whose_process_died_begins_anew_and_says_so(
         RunRequest(language="python", code="import os; os._exit(1)", session=session)
     )
     assert not died.session_alive
+    assert any("remembered" in note for note in died.notes)
     result = await engine.run(RunRequest(language="python", code="x", session=session))
     assert result.fresh
     assert result.error is not None

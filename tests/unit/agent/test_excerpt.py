@@ -8,6 +8,20 @@ from hypothesis import strategies as st
 from kowalski.agent.store.excerpt import Excerpt
 
 
+@given(
+    st.lists(st.text()),
+    st.integers(min_value=2, max_value=64),
+    st.integers(min_value=2, max_value=99),
+)
+def test_less_of_it_is_head_and_tail_as_well(pieces: list[str], limit: int, shown: int) -> None:
+    excerpt, less = Excerpt(limit), Excerpt(min(limit, shown))
+    for piece in pieces:
+        excerpt.add(piece.encode())
+        less.add(piece.encode())
+
+    assert excerpt.render(shown) == less.render()
+
+
 @given(st.lists(st.text()), st.integers(min_value=2, max_value=64))
 def test_a_text_within_the_limit_is_whole_and_a_longer_one_keeps_both_ends(
     pieces: list[str], limit: int

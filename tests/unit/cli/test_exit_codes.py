@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from kowalski.errors import KowalskiError
-from kowalski.model.event import Finished, Status
+from kowalski.model.event import Finished, OutputTotals, Status
 from kowalski_cli import exit_codes
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
@@ -37,6 +38,13 @@ def _finished(status: Status, exit_code: int | None = None, signal: str | None =
 )
 def test_a_programs_end_has_the_code_that_a_shell_would_give(finished: Finished, code: int) -> None:
     assert exit_codes.of_program(finished) == code
+
+
+def test_a_success_whose_output_is_not_whole_is_none() -> None:
+    cut = OutputTotals(stdout_bytes=9, kept_bytes=4, dropped_bytes=5)
+
+    assert exit_codes.of_program(replace(_finished("ok", 0), output=cut)) == exit_codes.UNWRITABLE
+    assert exit_codes.of_program(replace(_finished("failed", 7), output=cut)) == 7
 
 
 def test_only_what_ended_well_is_a_success() -> None:

@@ -44,6 +44,13 @@ def test_manual_blocks_and_those_that_cannot_run_are_left_out_with_the_reason() 
     assert all(left.reason for left in chosen.left_out)
 
 
+def test_only_blocks_that_name_a_language_are_left_out_for_an_error() -> None:
+    document = parse("```sh {timeout=abc}\n```\n```sh manual\n```\n```json\n```\n    x\n```sh\n")
+
+    assert plan(document).faulty == 2
+    assert plan(document, only=["2"]).faulty == 0
+
+
 def test_a_manual_block_that_is_needed_runs() -> None:
     chosen = plan(_document("name=a manual", "name=b needs=a"))
 

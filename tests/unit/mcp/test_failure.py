@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kowalski.errors import AgentUnavailable, UnsupportedLanguage
+from kowalski.errors import AgentUnavailable, NoDeviceAvailable, UnsupportedLanguage
 from kowalski_mcp.failure import told, told_unknown
 
 
@@ -25,3 +25,12 @@ def test_unknown_arguments_are_named_in_bounds() -> None:
 
     assert "code" in text
     assert len(text) < 500
+    assert told_unknown({"x"}, []).endswith("there is no argument 'x'. The tool takes none.")
+
+
+def test_a_model_is_sent_to_a_tool_and_not_to_a_terminal() -> None:
+    error = NoDeviceAvailable("None is called x. `kowalski devices` lists them.")
+
+    assert told(error, ()) == (
+        "None is called x. list_devices lists them. (error no_device_available)"
+    )

@@ -114,20 +114,35 @@ def test_only_what_went_well_is_no_error(result: RunResult) -> None:
 
 
 def test_a_run_that_goes_on_tells_what_to_call() -> None:
-    answer = execution_result(RunState("r", None, "the last line"))
+    state = RunState("r", None, "last", stdout="first\nlast\n", stderr="aside\n")
+    answer = execution_result(state)
 
     structured = answer.structured_content or {}
     assert not answer.is_error
     assert structured["status"] == "running"
-    assert structured["stdout"] == "the last line"
+    assert (structured["stdout"], structured["stderr"]) == ("first\nlast\n", "aside\n")
+    assert structured["truncated"] is False
     assert "wait" in structured["reason"]
 
 
-def test_a_run_that_waits_for_its_turn_says_so() -> None:
-    structured = execution_result(RunState("r", None, "", queued=True)).structured_content or {}
+def test_of_a_run_that_goes_on_and_printed_much_head_and_tail_are_told() -> None:
+    totals = OutputTotals(stdout_bytes=10**9)
+    state = RunState("r", None, stdout="head" + "\0" * 10**5 + "tail", output=totals)
+    answer = execution_result(state)
+
+    structured = answer.structured_content or {}
+    assert len(json.dumps(structured)) <= RESULT_BYTES
+    assert structured["stdout"].startswith("head")
+    assert structured["stdout"].endswith("tail")
+    assert "[... 999,99" in structured["stdout"]
+    assert structured["truncated"] is True
+
+
+def test_a_run_that_waits_says_for_what() -> None:
+    structured = execution_result(RunState("r", None, waits_for="a slot")).structured_content or {}
 
     assert structured["status"] == "queued"
-    assert "slot" in structured["reason"]
+    assert "waits for a slot" in structured["reason"]
 
 
 def test_only_a_session_can_be_fresh() -> None:

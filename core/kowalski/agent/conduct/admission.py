@@ -24,7 +24,7 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import canonical
-from kowalski.model.session import SESSION_NAME
+from kowalski.model.session import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
 from kowalski.settings.model import MB
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Surroundings:
 class Admitted:
     """A request with everything decided.
 
-    `may_write`: the owner has granted it, whether it was asked for or not.
+    `may_write` and `may_connect`: the owner has granted it, whether it was asked for or not.
     """
 
     language: Language
@@ -88,6 +88,7 @@ class Admitted:
     limits: EffectiveLimits
     notes: tuple[str, ...] = ()
     may_write: bool = False
+    may_connect: bool = False
 
 
 class Admission:
@@ -143,8 +144,17 @@ class Admission:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
             notes = (*notes, *around.notes)
-            may_write = workspace is not None and self._grants.for_folder(workspace.root).write
-            decided = Admitted(language, interpreter, program, spec, limits, notes, may_write)
+            granted = Rights() if workspace is None else self._grants.for_folder(workspace.root)
+            decided = Admitted(
+                language,
+                interpreter,
+                program,
+                spec,
+                limits,
+                notes,
+                may_write=granted.write,
+                may_connect=granted.network,
+            )
             around.admitted[key] = decided
         if request.env:
             env = {**decided.program.env, **request.env}
@@ -315,10 +325,10 @@ def _check(request: RunRequest) -> None:
             "What goes on in the background needs a session, with which it ends, and has nobody "
             "to call: name a session, and no host functions."
         )
-    if request.session is not None and not re.fullmatch(SESSION_NAME, request.session):
+    if request.session is not None and not re.fullmatch(OWNED_SESSION_NAME, request.session):
         raise InvalidRequest(
-            f"{request.session[:80]!r} cannot be the name of a session. A name has letters from a "
-            "to z, digits, `.`, `_` and `-`, at most 64, and begins with none of `.` and `-`."
+            f"{request.session[:80]!r} cannot be the name of a session. A name has "
+            f"{SESSION_NAME_IN_WORDS}."
         )
     _check_program(request)
     for name in (*request.inputs, *request.host_functions):

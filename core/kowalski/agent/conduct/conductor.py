@@ -12,6 +12,7 @@ import anyio
 from kowalski.agent.conduct.announcement import announcing
 from kowalski.agent.conduct.compilation import Compilation
 from kowalski.agent.conduct.ending import end_of
+from kowalski.agent.conduct.exhaustion import dropped_note
 from kowalski.agent.conduct.explanation import explained
 from kowalski.errors import InvalidRequest, KowalskiError
 from kowalski.execution.clock import Clock
@@ -208,7 +209,10 @@ class Conductor:
             if self._kernel_name is None:
                 yield
             else:
+                waits_for = self.run.waits_for
+                self.run.waits_for = "an earlier run of its session to end"
                 async with session.turn(self._admitted.language.name, self._kernel_name):
+                    self.run.waits_for = waits_for
                     yield
         finally:
             session.waiting -= 1
@@ -311,6 +315,7 @@ class Conductor:
         ending = explained(
             end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
         )
+        alive = keep and kernel.alive and not workbench.closed
         return Finished(
             seq=0,
             run_id=self.run.run_id,
@@ -329,8 +334,14 @@ class Conductor:
             sandbox=workbench.sandbox.level,
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
-            session_alive=keep and kernel.alive and not workbench.closed,
-            notes=(*self._admitted.notes, *self._forgetting(kernel), *self._going(ending.status)),
+            session_alive=alive,
+            notes=(
+                *self._admitted.notes,
+                *self._forgetting(kernel),
+                *self._going(ending.status),
+                *self._losing(workbench, alive=alive),
+                *self._dropping(),
+            ),
         )
 
     def _going(self, status: Status) -> tuple[str, ...]:
@@ -350,6 +361,22 @@ class Conductor:
             f"Each block of {language.name} is a program of its own: a session keeps its files, "
             "and nothing else.",
         )
+
+    def _losing(self, workbench: Workbench, *, alive: bool) -> tuple[str, ...]:
+        """What the caller should know whose session has just lost what it remembered."""
+        language = self._admitted.language
+        kept = self.request.session is not None and self._kernel_name is not None
+        if alive or not kept or not language.keeps_state:
+            return ()
+        if workbench.closed:
+            return ("The session ended: what it remembered, and had in /tmp and $HOME, is gone.",)
+        return (
+            f"The session's {language.name} ended: what it remembered is gone. Its files stay.",
+        )
+
+    def _dropping(self) -> tuple[str, ...]:
+        dropped = self.run.totals().dropped_bytes
+        return (dropped_note(dropped, self._admitted.limits),) if dropped else ()
 
     def _finish_unstarted(self, verdict: Verdict, error: KowalskiError | None = None) -> None:
         if self.run.finished is not None:

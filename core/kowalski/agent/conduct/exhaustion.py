@@ -1,4 +1,4 @@
-"""Errors of programs that met a limit of theirs, and how the owner raises it."""
+"""What is said of programs that met a limit of theirs, and how the owner raises it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,17 @@ def exhaustion_hint(error: ProgramError, stderr: str, limits: EffectiveLimits) -
     return None
 
 
-def _hint(what: str, limit: int, unit: str, key: str) -> str:
+def dropped_note(dropped_bytes: int, limits: EffectiveLimits) -> str:
+    """What to say of output that was not kept, and the setting that has more of it kept."""
     return (
-        f"Code gets {limit:,}{unit} of {what} here. To give it more, set {key} under [limits] in "
-        "the settings (`kowalski config` shows where they are)."
+        f"Output is missing: {dropped_bytes:,} bytes beyond the {limits.output_bytes // MB:,} MB "
+        f"that are kept were dropped. To keep more, {_setting('output_mb')}."
     )
+
+
+def _hint(what: str, limit: int, unit: str, key: str) -> str:
+    return f"Code gets {limit:,}{unit} of {what} here. To give it more, {_setting(key)}."
+
+
+def _setting(key: str) -> str:
+    return f"set {key} under [limits] in the settings (`kowalski config` shows where they are)"

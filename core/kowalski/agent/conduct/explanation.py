@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 _NO_NETWORK: Final = re.compile(
     r"(?i:network is unreachable|name or service not known|could not resolve host"
     r"|temporary failure in name resolution|nodename nor servname|\bgetaddrinfo\b|urlopen error"
-    r"|couldn't connect to server)"
+    r"|couldn't connect to server|\bfetch failed\b"
+    r"|\bcurl\b.*(?:failed to connect|exit status [67]\b))"
     r"|\b(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND|CratesUnavailable)\b"
 )
 _REFUSED: Final = re.compile(
     r"(?i:connection refused|failed to connect to (?:localhost|127\.[\d.]+|::1) port)"
     r"|\bECONNREFUSED\b"
 )
+_DENIED: Final = re.compile(r"(?i:permission ?(?:denied|error))|\bEACCES\b")
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
@@ -67,7 +69,15 @@ def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
     if not rights.network and _NO_NETWORK.search(said):
         if workspace is None:
             return "Code runs without network. Run it in a folder that was allowed to have it."
+        if admitted.may_connect:
+            return "Code runs without network, as was asked. This folder may use it: drop --no-net."
         return f"Code runs without network here. To allow it: {_allow(workspace.root, net=True)}"
+    if _DENIED.search(said) and (name := _hidden(admitted, said)) is not None:
+        root = workspace.root if workspace is not None else "FOLDER"
+        return (
+            f"{name} is hidden from code, as a place of credentials. What code needs of it can be "
+            f"given as a variable: {allow_command(root, Rights(env=('NAME',)))}"
+        )
     if _READ_ONLY.search(said):
         scratch = "Write to /tmp or to the folder in $HOME instead"
         if workspace is None or workspace.access != "read":
@@ -80,6 +90,12 @@ def _hint(error: ProgramError, admitted: Admitted, stderr: str) -> str | None:
             )
         return f"{scratch}. To let code change this folder: {_allow(workspace.root, write=True)}"
     return exhaustion_hint(error, stderr, admitted.limits)
+
+
+def _hidden(admitted: Admitted, said: str) -> str | None:
+    """The file that is hidden from code and was spoken of."""
+    names = (Path(path).name for path in admitted.spec.hidden)
+    return next((name for name in names if name in said), None)
 
 
 def _allow(root: str, *, net: bool = False, write: bool = False) -> str:

@@ -58,6 +58,10 @@ class LiveRun:
 
     An event is published once the journal has it. A reader that falls behind what memory holds
     reads on from the journal; it never slows the run.
+
+    Attributes:
+        waits_for: what it waits for, as long as it has not begun.
+        last_line: the end of what was printed last.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class LiveRun:
         self.finished: Finished | None = None
         self.artifacts: list[Artifact] = []
         self.last_line = ""
+        self.waits_for = "a free slot"
         self.done = anyio.Event()
         self._loop = asyncio.get_running_loop()
         self._journal = journal
@@ -225,6 +230,10 @@ class LiveRun:
             kept_bytes=self._kept,
             dropped_bytes=self._dropped,
         )
+
+    def excerpt(self, stream: Stream, limit: int) -> str:
+        """Head and tail of what was printed so far to a stream, of `limit` bytes together."""
+        return self._excerpts[stream].render(limit)
 
     def stderr_tail(self) -> str:
         """The end of what was printed to stderr."""

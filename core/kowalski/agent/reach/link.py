@@ -67,6 +67,7 @@ class SocketLink:
         self._numbers = itertools.count()
         self._waiting: dict[int, _Answer] = {}
         self._connection: Connection
+        self._open = False
         self._broken = False
 
     async def __aenter__(self) -> Self:
@@ -74,6 +75,7 @@ class SocketLink:
         self._background = Background()
         tasks = await self._background.__aenter__()
         tasks.start_soon(self._listen)
+        self._open = True
         return self
 
     async def __aexit__(
@@ -82,6 +84,7 @@ class SocketLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._open = False
         try:
             await self._background.__aexit__(kind, error, trace)
         finally:
@@ -96,10 +99,10 @@ class SocketLink:
         """As `Link.ask`.
 
         Raises:
-            AgentUnavailable: the agent has gone.
+            AgentUnavailable: the agent has gone, or the link is not open.
         """
-        if self._broken:
-            raise _gone()
+        if self._broken or not self._open:
+            raise self._unanswered()
         number = next(self._numbers)
         answer = self._waiting[number] = _Answer()
         try:
@@ -113,11 +116,14 @@ class SocketLink:
         finally:
             del self._waiting[number]
         if answer.value is None:
-            raise _gone()
+            raise self._unanswered()
         if (problem := answer.value.get("error")) is not None:
             raise by_code(problem["code"], problem["message"])
         told: T = from_json(type(message).answer, answer.value["ok"])
         return told
+
+    def _unanswered(self) -> AgentUnavailable:
+        return _gone() if self._open else _closed()
 
     async def _listen(self) -> None:
         try:
@@ -150,6 +156,7 @@ class EmbeddedLink:
     def __init__(self, home: Path | None, principal: str) -> None:
         self._home = home
         self._principal = principal
+        self._open = False
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -164,6 +171,7 @@ class EmbeddedLink:
             embedded = Embedded(home, self._principal)
             self._embedded = await stack.enter_async_context(embedded)
             self._stack = stack.pop_all()
+        self._open = True
         return self
 
     async def __aexit__(
@@ -172,6 +180,7 @@ class EmbeddedLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
+        self._open = False
         return await self._stack.__aexit__(kind, error, trace)
 
     @property
@@ -180,7 +189,13 @@ class EmbeddedLink:
         return True
 
     async def ask(self, message: Message[T]) -> T:
-        """As `Link.ask`."""
+        """As `Link.ask`.
+
+        Raises:
+            AgentUnavailable: the link is not open.
+        """
+        if not self._open:
+            raise _closed()
         return await self._embedded.desk.ask(message)
 
 
@@ -188,6 +203,13 @@ def _gone() -> AgentUnavailable:
     return AgentUnavailable(
         "The agent ended while it was asked. What it ran has ended with it; `kowalski runs` tells "
         "how. The next command starts a new agent."
+    )
+
+
+def _closed() -> AgentUnavailable:
+    return AgentUnavailable(
+        "This engine is closed: it can be asked within its `async with` block, and not before or "
+        "behind it. Open another: `async with Engine() as engine`."
     )
 
 

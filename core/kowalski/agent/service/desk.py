@@ -39,7 +39,7 @@ from kowalski.agent.service.messages import (
     WaitRun,
 )
 from kowalski.agent.service.model_desk import ModelDesk
-from kowalski.errors import InvalidRequest
+from kowalski.errors import InvalidRequest, UnknownRun
 from kowalski.model.json_form import from_json
 from kowalski.model.session import Change, TakenOver, Variable
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_LISTED: int = 1000
+_STANDING_BYTES: int = 32 * 1024
 
 
 class Desk:
@@ -108,25 +109,46 @@ class Desk:
             self._agent.stop(run.run_id)
             raise
 
+    async def _whole_id(self, run_id: str) -> str:
+        """The id of the one run whose id begins so.
+
+        Raises:
+            UnknownRun: none, or more than one.
+        """
+        try:
+            return self._agent.live(run_id).run.run_id
+        except UnknownRun:
+            return (await self._agent.archive.record(run_id)).run_id
+
     async def _wait_run(self, message: WaitRun) -> RunState:
-        result = await self._agent.wait(message.run_id, message.wait_s)
+        run_id = await self._whole_id(message.run_id)
+        result = await self._agent.wait(run_id, message.wait_s)
         if result is not None:
-            return RunState(message.run_id, result)
-        run = self._agent.live(message.run_id).run
-        return RunState(message.run_id, None, run.last_line, run.started is None)
+            return RunState(run_id, result)
+        run = self._agent.live(run_id).run
+        return RunState(
+            run_id,
+            None,
+            run.last_line,
+            run.waits_for if run.started is None else "",
+            run.excerpt("stdout", _STANDING_BYTES),
+            run.excerpt("stderr", _STANDING_BYTES),
+            run.totals(),
+        )
 
     async def _read_events(self, message: ReadEvents) -> EventBatch:
-        events = await self._agent.events(message.run_id, message.from_seq, message.max_bytes)
+        run_id = await self._whole_id(message.run_id)
+        events = await self._agent.events(run_id, message.from_seq, message.max_bytes)
         return EventBatch(tuple(events))
 
     async def _cancel_run(self, message: CancelRun) -> None:
-        await self._agent.cancel(message.run_id)
+        await self._agent.cancel(await self._whole_id(message.run_id))
 
     async def _detach_run(self, message: DetachRun) -> None:
-        self._agent.detach(message.run_id)
+        self._agent.detach(await self._whole_id(message.run_id))
 
     async def _answer_call(self, message: AnswerCall) -> None:
-        conductor = self._agent.live(message.run_id)
+        conductor = self._agent.live(await self._whole_id(message.run_id))
         await conductor.answer(message.call_id, message.value, failed=message.failed)
 
     async def _read_output(self, message: ReadOutput) -> Any:

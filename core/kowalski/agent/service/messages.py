@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from kowalski.agent.service.message import Message
 from kowalski.model.blob import BlobRef
 from kowalski.model.device import Device
-from kowalski.model.event import Artifact, Event, RunResult
+from kowalski.model.event import Artifact, Event, OutputTotals, RunResult
 from kowalski.model.record import AgentStatus, OutputSlice, RunRecord
 from kowalski.model.run import RunRequest
 from kowalski.model.session import Change, SessionInfo, TakenOver, Variable
@@ -24,12 +24,20 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as it stands. `last_line` ends what it printed last, or is what its compiler is at."""
+    """A run as it stands.
+
+    Of one that lives, `last_line` is the end of what it printed last, or what its compiler is at;
+    `stdout` and `stderr` are head and tail of what it printed so far, and `output` counts all of
+    that. `waits_for` says what it waits for before it begins; then it is empty.
+    """
 
     run_id: str
     result: RunResult | None
     last_line: str = ""
-    queued: bool = False
+    waits_for: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    output: OutputTotals = field(default_factory=OutputTotals)
 
 
 @dataclass(frozen=True, slots=True)

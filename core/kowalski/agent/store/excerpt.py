@@ -45,13 +45,18 @@ class Excerpt:
         """How many bytes lie between head and tail."""
         return self.total - len(self._head) - min(self._tail_bytes, self._half)
 
-    def render(self) -> str:
-        """The text; a line of its own tells what was cut."""
+    def render(self, limit: int | None = None) -> str:
+        """The text, or of a longer one `limit` bytes; a line of its own tells what was cut."""
+        half = self._half if limit is None else min(self._half, limit // 2)
+        head = bytes(self._head)
         tail = b"".join(self._tail)[-self._half :] if self._tail else b""
+        if self.total <= 2 * half:
+            return (head + tail).decode("utf-8", "replace")
         if not self.cut:
-            return (bytes(self._head) + tail).decode("utf-8", "replace")
-        head = bytes(self._head).decode("utf-8", "ignore")
-        return f"{head}\n[... {self.cut:,} bytes cut ...]\n{tail.decode('utf-8', 'ignore')}"
+            tail = head + tail
+        cut = self.total - 2 * half
+        begun, ended = head[:half].decode("utf-8", "ignore"), tail[-half:].decode("utf-8", "ignore")
+        return f"{begun}\n[... {cut:,} bytes cut ...]\n{ended}"
 
 
 def with_excerpts(finished: Finished, excerpts: Mapping[Stream, Excerpt]) -> RunResult:

@@ -7,6 +7,7 @@ rest.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.agent.store.excerpt import Excerpt, with_excerpts
@@ -153,10 +154,13 @@ def _event(body: str | None) -> Event | None:
 def output_slice(db: sqlite3.Connection, run_id: str, offset: int, limit: int) -> OutputSlice:
     """Kept output of a run from byte `offset`, about `limit` bytes, cut at whole characters.
 
+    The beginning of the run's id is enough, as in `run_record`.
+
     Raises:
         UnknownRun: no output is kept under this handle.
     """
     record = run_record(db, run_id)
+    run_id = record.run_id
     (total,) = db.execute(
         f"SELECT coalesce(max(start + size), 0) FROM events WHERE run_id = ? AND {_OUTPUT}",  # noqa: S608
         (run_id,),
@@ -229,12 +233,14 @@ def _record(row: Sequence[Any]) -> RunRecord:
 
 
 def artifact(db: sqlite3.Connection, artifact_id: str) -> Artifact:
-    """The artifact of this id.
+    """The artifact of this id, of which the beginning of the run's id is enough.
 
     Raises:
         UnknownRun: none is kept.
     """
     run_id, _, number = artifact_id.rpartition("-")
+    with suppress(UnknownRun):
+        run_id = run_record(db, run_id).run_id
     rows = db.execute(
         "SELECT body FROM events WHERE run_id = ? AND type = 'artifact' ORDER BY seq", (run_id,)
     ).fetchall()
@@ -249,7 +255,8 @@ def run_result(db: sqlite3.Connection, run_id: str, excerpt_bytes: int) -> RunRe
     Raises:
         UnknownRun: no such run is kept.
     """
-    finished = run_record(db, run_id).finished
+    record = run_record(db, run_id)
+    finished = record.finished
     if finished is None:
         return None
     excerpts: dict[Stream, Excerpt] = {
@@ -258,7 +265,7 @@ def run_result(db: sqlite3.Connection, run_id: str, excerpt_bytes: int) -> RunRe
     }
     rows = db.execute(
         f"SELECT type, body FROM events WHERE run_id = ? AND {_OUTPUT} ORDER BY seq",  # noqa: S608
-        (run_id,),
+        (record.run_id,),
     )
     for stream, body in rows:
         excerpts[stream].add(body.encode())
