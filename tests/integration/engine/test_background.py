@@ -80,6 +80,18 @@ async def test_it_takes_no_slot_and_leaves_the_sessions_interpreter_alone(
     assert result.value == "43"
 
 
+async def test_where_one_has_the_port_already_the_next_is_told_how_to_end_it(
+    engine: Engine, session: str
+) -> None:
+    async with engine.start(beside(session, SERVER)) as run:
+        await until(run, "listening")
+        again = await engine.run(beside(session, SERVER.removeprefix("exec ")))
+        await run.cancel()
+    assert again.status == "failed"
+    assert again.error is not None
+    assert f"kowalski sessions end {session}" in (again.error.hint or "")
+
+
 async def test_it_ends_with_its_session_and_says_so(engine: Engine, session: str) -> None:
     async with engine.start(beside(session, "echo up; sleep 1000 & wait")) as run:
         await until(run, "output")

@@ -302,7 +302,11 @@ class Conductor:
                 elif outcome.exit_status is not None and not workbench.kernels:
                     await workbench.close()
         ending = explained(
-            end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
+            end_of(outcome, warden.verdict),
+            self._admitted,
+            request,
+            self.run.stderr_tail(),
+            beside=any(one.background and one is not kernel for one in workbench.kernels),
         )
         return Finished(
             seq=0,
