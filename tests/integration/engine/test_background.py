@@ -122,7 +122,7 @@ async def test_it_goes_on_as_long_as_what_it_started(
         assert (await engine.run(asked)).value == "200"
         result = await run.result()
     assert result.status == "ok"
-    assert "nothing of it goes on" in result.notes[-1]
+    assert "does not go on" in result.notes[-1]
 
 
 async def test_what_it_started_does_not_hide_its_failure(engine: Engine, session: str) -> None:

@@ -334,7 +334,7 @@ class Conductor:
         """What the caller should know who counts on something that is to go on."""
         if not self.request.background or status != "ok":
             return ()
-        return ("It ended by itself: nothing of it goes on in the background.",)
+        return ("It ended by itself, so it does not go on in the background.",)
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
         """What the caller should know who counts on a session's memory where there is none."""
