@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import InvalidRequest, RightsDenied
+from kowalski.model.language import OPTIMISED, canonical
 from kowalski.model.run import Limits, Origin, RunRequest, Workspace
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json, with_run_options
@@ -77,6 +78,8 @@ def declare(parser: ArgumentParser) -> None:
 def perform(arguments: Namespace) -> int:
     """Run it; the exit code is the program's own."""
     request = _request(arguments, *_program(arguments))
+    if request.release and canonical(request.language) not in OPTIMISED:
+        note(f"--release has no effect on {request.language}, which is not compiled for speed.")
     return talk(partial(_execute, request=request, as_json=arguments.json))
 
 

@@ -177,27 +177,28 @@ class DocumentReport:
         headline = ending(finished, ours=True) or f"exit code {finished.exit_code}"
         lines = [style.bad(f"{style.sign('failed')} {headline}")]
         if error is not None:
-            lines += self._compiled(finished) or self._where(error)
+            lines += self._compiled(finished, error) or self._where(error)
             if error.hint:
                 lines.append(f"{_INDENT}{hint_line(error.hint, style)}")
         return lines
 
-    def _compiled(self, finished: Finished) -> list[str]:
+    def _compiled(self, finished: Finished, error: ProgramError) -> list[str]:
         """What a compiler has against the block; the first error's headline is there already."""
-        style, error = self._style, finished.error
+        style = self._style
         errors = [one for one in finished.diagnostics if one.severity == "error"]
-        if error is None or not errors:
-            return []
         document, block = self._document, self._document.blocks[self._block - 1]
         names = (document.name, label_of(document, block))
         drawn = drawings(self._trace(error), names)
         if len(drawn) != len(errors):
-            return []
+            drawn = [[] for _ in errors]
         lines = []
         for index, (one, below) in enumerate(zip(errors[: _MOST_ERRORS + 1], drawn, strict=False)):
             if index:
                 sign = style.bad(style.sign("failed"))
                 lines.append(f"{sign} {one_line(f'{one.type}: {one.message}')}")
+            elif not below:
+                lines += self._where(error)
+                continue
             place, source = self._place_of(one.line, one.column)
             lines += place
             lines += [_INDENT + style.dim(line) for line in below] or source

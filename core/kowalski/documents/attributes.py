@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from kowalski.model.block import BlockAttributes, Check, Diagnostic
+from kowalski.model.language import OPTIMISED
 from kowalski.model.session import SESSION_NAME, SESSION_NAME_IN_WORDS
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ class _InvalidValueError(Exception):
     """A value that the attribute cannot have; says which it can."""
 
 
-def understand(entries: Iterable[Entry]) -> tuple[BlockAttributes, list[Diagnostic]]:
-    """The attributes that `entries` spell, with what is wrong about them.
+def understand(
+    entries: Iterable[Entry], language: str | None
+) -> tuple[BlockAttributes, list[Diagnostic]]:
+    """The attributes that `entries` of a block in `language` spell, with what is wrong about them.
 
     An error among the diagnostics means that the block must not run: what it asked for is unknown.
     """
@@ -83,6 +86,9 @@ def understand(entries: Iterable[Entry]) -> tuple[BlockAttributes, list[Diagnost
             value = value or fields.get("manual", False)
         elif field in fields:
             message = f"`{_short(entry.key)}` is given twice; the last one counts"
+            said.append(Diagnostic(entry.line, entry.column, message))
+        if field == "release" and value and language not in OPTIMISED:
+            message = f"`release` has no effect on {language}, which is not compiled for speed"
             said.append(Diagnostic(entry.line, entry.column, message))
         fields[field] = value
     return BlockAttributes(**fields, extra=extra), _bounded(said)

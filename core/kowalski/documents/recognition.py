@@ -35,7 +35,7 @@ def recognise(index: int, found: Found, lines: Sequence[str]) -> tuple[CodeBlock
         if language is not None:
             entries += read_option_lines(code, language, found.first_line, indent)
         if entries:
-            attributes, said = understand(entries)
+            attributes, said = understand(entries, language)
         if language is None:
             said = []
             problem = _no_language(info)

@@ -31,6 +31,9 @@ ALIASES: Final[dict[str, str]] = {
 LANGUAGES: Final[tuple[str, ...]] = ("python", "javascript", "bash", "java", "rust")
 """The canonical names of the languages that Kowalski knows."""
 
+OPTIMISED: Final[frozenset[str]] = frozenset({"rust"})
+"""The languages that are compiled for speed where that is asked for; in others it does nothing."""
+
 DATA: Final[frozenset[str]] = frozenset(
     {
         "text",

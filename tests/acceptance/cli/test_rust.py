@@ -53,6 +53,9 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
     )
     done = shell.kowalski("exec", "six.rs", "--release")
     assert (done.stdout, done.returncode) == ("42\n", 3)
+    done = shell.kowalski("exec", "--release", "-l", "python", "-c", "42")
+    assert (done.stdout, done.returncode) == ("42\n", 0)
+    assert "--release has no effect on python" in done.stderr
 
 
 def test_what_cargo_is_at_is_seen_while_it_builds_and_goes(shell: Shell) -> None:

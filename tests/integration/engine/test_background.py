@@ -80,6 +80,18 @@ async def test_it_takes_no_slot_and_leaves_the_sessions_interpreter_alone(
     assert result.value == "43"
 
 
+async def test_where_one_has_the_port_already_the_next_is_told_how_to_end_it(
+    engine: Engine, session: str
+) -> None:
+    async with engine.start(beside(session, SERVER)) as run:
+        await until(run, "listening")
+        again = await engine.run(beside(session, SERVER.removeprefix("exec ")))
+        await run.cancel()
+    assert again.status == "failed"
+    assert again.error is not None
+    assert f"kowalski sessions end {session}" in (again.error.hint or "")
+
+
 async def test_it_ends_with_its_session_and_says_so(engine: Engine, session: str) -> None:
     async with engine.start(beside(session, "echo up; sleep 1000 & wait")) as run:
         await until(run, "output")
@@ -110,7 +122,7 @@ async def test_it_goes_on_as_long_as_what_it_started(
         assert (await engine.run(asked)).value == "200"
         result = await run.result()
     assert result.status == "ok"
-    assert "nothing of it goes on" in result.notes[-1]
+    assert "does not go on" in result.notes[-1]
 
 
 async def test_what_it_started_does_not_hide_its_failure(engine: Engine, session: str) -> None:

@@ -36,7 +36,7 @@ def test_without_attributes_a_block_asks_for_nothing() -> None:
 
 def test_kowalskis_own_attributes_are_all_understood() -> None:
     document = parse(
-        "```python {name=load session=main timeout=60 device=studio needs=fetch,clean manual"
+        "```rust {name=load session=main timeout=60 device=studio needs=fetch,clean manual"
         " check=exact release background}\n```\n"
         "```sh {name=fetch}\n```\n```sh {name=clean}\n```\n"
     )
@@ -212,6 +212,16 @@ def test_whatever_keeps_a_block_from_running_in_other_tools_makes_it_manual(info
 )
 def test_knitrs_error_option_says_whether_failing_is_fine(info: str, check: str) -> None:
     assert _attributes(info).check == check
+
+
+@pytest.mark.parametrize("language", ["python", "java", "sh"])
+def test_a_release_of_what_is_not_compiled_for_speed_is_a_warning_with_its_place(
+    language: str,
+) -> None:
+    (warning,) = _document(f"{language} {{release}}").warnings
+    assert (warning.line, warning.column, warning.severity) == (1, len(language) + 6, "warning")
+    assert "`release` has no effect" in warning.message
+    assert _document(f"{language} {{release=false}}").warnings == ()
 
 
 def test_runmes_background_is_kowalskis() -> None:

@@ -313,7 +313,11 @@ class Conductor:
                 elif outcome.exit_status is not None and not workbench.kernels:
                     await workbench.close()
         ending = explained(
-            end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
+            end_of(outcome, warden.verdict),
+            self._admitted,
+            request,
+            self.run.stderr_tail(),
+            beside=any(one.background and one is not kernel for one in workbench.kernels),
         )
         alive = keep and kernel.alive and not workbench.closed
         return Finished(
@@ -348,7 +352,7 @@ class Conductor:
         """What the caller should know who counts on something that is to go on."""
         if not self.request.background or status != "ok":
             return ()
-        return ("It ended by itself: nothing of it goes on in the background.",)
+        return ("It ended by itself, so it does not go on in the background.",)
 
     def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
         """What the caller should know who counts on a session's memory where there is none."""

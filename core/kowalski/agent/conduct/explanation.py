@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kowalski.agent.conduct.admission import Admitted
     from kowalski.agent.conduct.ending import Ending
     from kowalski.model.event import ProgramError
-    from kowalski.model.run import Origin
+    from kowalski.model.run import RunRequest
 
 _NO_NETWORK: Final = re.compile(
     r"(?i:network is unreachable|name or service not known|could not resolve host"
@@ -30,14 +30,17 @@ _REFUSED: Final = re.compile(
     r"|\bECONNREFUSED\b"
 )
 _DENIED: Final = re.compile(r"(?i:permission ?(?:denied|error))|\bEACCES\b")
+_TAKEN: Final = re.compile(r"(?i:address (?:is )?already in use)|\bEADDRINUSE\b|\bAddrInUse\b")
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
-def explained(ending: Ending, admitted: Admitted, origin: Origin | None, stderr: str) -> Ending:
+def explained(
+    ending: Ending, admitted: Admitted, request: RunRequest, stderr: str, *, beside: bool
+) -> Ending:
     """The ending, with a hint where its error has a cause that the sandbox knows of.
 
-    `origin` is where the code stands. `stderr` is the end of what the program printed there, for
-    programs that tell only so.
+    `stderr` is the end of what the program printed there, for programs that tell only so.
+    `beside`: another run goes on in the background of its session.
     """
     error = ending.error
     if error is None or ending.status != "failed":
@@ -46,8 +49,10 @@ def explained(ending: Ending, admitted: Admitted, origin: Origin | None, stderr:
     workspace = admitted.spec.workspace
     if workspace is not None:
         root = Path(workspace.root)
-        misplaced = misplaced_module(error, root, root / admitted.program.cwd, origin)
+        misplaced = misplaced_module(error, root, root / admitted.program.cwd, request.origin)
         error = replace(error, hint=misplaced or error.hint)
+    if error.hint is None and beside and _TAKEN.search(f"{error.message}\n{stderr}"):
+        error = replace(error, hint=_taken(request))
     if error.hint is None:
         error = replace(error, hint=_hint(error, admitted, stderr))
     return replace(ending, error=error)
@@ -96,6 +101,15 @@ def _hidden(admitted: Admitted, said: str) -> str | None:
     """The file that is hidden from code and was spoken of."""
     names = (Path(path).name for path in admitted.spec.hidden)
     return next((name for name in names if name in said), None)
+
+
+def _taken(request: RunRequest) -> str:
+    if request.session_ends:
+        return "A block in the background, before this one, may have the port: give another."
+    return (
+        f"A run in the background still goes on in the session {request.session}, and may have the "
+        f"port. To end it with the session: kowalski sessions end {request.session}"
+    )
 
 
 def _allow(root: str, *, net: bool = False, write: bool = False) -> str:
