@@ -43,7 +43,7 @@ def test_a_server_that_is_down_is_added_and_that_is_said(shell: Shell) -> None:
     shell.kowalski("servers", "remove", "down")
 
     assert done.returncode == 0
-    assert "does not answer" in done.stderr
+    assert "It is not asked now: down at http://127.0.0.1:1 cannot be reached" in done.stderr
     assert listed["problem"]
 
 

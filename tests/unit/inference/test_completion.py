@@ -284,3 +284,20 @@ def test_the_completions_id_is_known_from_its_first_event() -> None:
     completion = Completion(ENDPOINT, "llama")
     completion.take(ServerSentEvent('{"id": "abc", "choices": []}'))
     assert completion.completion_id == "abc"
+
+
+def test_halves_of_characters_are_replaced_wherever_they_stand() -> None:
+    pieces = (
+        r'{"delta": {"reasoning": "why \ud83d?"}}',
+        r'{"delta": {"content": "a \ud83d\ude00 b \ude00 c"}}',
+        r'{"delta": {"content": [{"text": "d \ud83d"}]}}',
+        r'{"delta": {"tool_calls": [{"function": {"name": "f\udfff", "arguments": "\ud800"}}]}}',
+        r'{"delta": {}, "finish_reason": "tool_calls"}',
+    )
+    events = read(*(f'data: {{"choices": [{piece}]}}\n\n'.encode() for piece in pieces))
+    assert events[:4] == [
+        Reasoning(text="why \ufffd?"),
+        Text(text="a 😀 b \ufffd c"),
+        Text(text="d \ufffd"),
+        ToolCall(id="call_1", name="f\ufffd", arguments="\ufffd"),
+    ]

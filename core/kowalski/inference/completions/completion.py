@@ -15,6 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.errors import ServerUnavailable
+from kowalski.inference.completions.delta_text import delta_text
 from kowalski.inference.completions.refusal import Complaint, refusal
 from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
 from kowalski.inference.completions.tool_calls import ToolCallPieces, TooManyToolCalls
@@ -148,10 +149,12 @@ class Completion:
 
     def _take_delta(self, delta: dict[str, Any]) -> list[ChatEvent]:
         events: list[ChatEvent] = []
-        if thought := _text(delta.get("reasoning_content")) or _text(delta.get("reasoning")):
+        if thought := delta_text(delta.get("reasoning_content")) or delta_text(
+            delta.get("reasoning")
+        ):
             events += self._thoughts.told_apart()
             events.append(Reasoning(text=thought))
-        if text := _text(delta.get("content")) or _text(delta.get("refusal")):
+        if text := delta_text(delta.get("content")) or delta_text(delta.get("refusal")):
             self.begun = True
             events += self._thoughts.divide(text)
         self._note(events)
@@ -194,13 +197,6 @@ def _first_choice(choices: Any) -> dict[str, Any]:
         if isinstance(choice, dict) and choice.get("index") in (None, 0):
             return choice
     return {}
-
-
-def _text(value: Any) -> str:
-    """A delta's text, which some servers send as a list of parts."""
-    if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
-    return value if isinstance(value, str) else ""
 
 
 def _usage(value: Any) -> Usage | None:
