@@ -19,6 +19,7 @@ from kowalski.agent.models.remembered import Remembered
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
 from kowalski.inference.completions.endpoint import canonical_url, public_url
+from kowalski.inference.excerpt import excerpt
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.exo.kinship import Kinship
 from kowalski.inference.openai.server import OpenAIServer
@@ -247,7 +248,7 @@ class Servers:
         async with self._changing:
             known = self._known.get(name)
             if known is None:
-                names = ", ".join(self._known) or "none"
+                names = excerpt(self._known) or "none"
                 raise InvalidRequest(f"There is no server {name!r}. There are: {names}.")
             if known.source == "environment":
                 raise InvalidRequest(

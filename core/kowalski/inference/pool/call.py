@@ -17,6 +17,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.excerpt import sentences
 from kowalski.inference.model_server import AccessRefused
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
@@ -306,8 +307,8 @@ class Call:
             )
         if (told := self._tries.told) is not None:
             return told
-        troubles = " ".join(
-            f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having
+        troubles = sentences(
+            [f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having]
         )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "

@@ -12,6 +12,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.excerpt import sentences
 from kowalski.inference.model_server import AccessRefused, ServerFault
 
 _FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused, ServerFault)
@@ -67,7 +68,7 @@ class Tries:
         return next(iter([*self.refusals, *too_long, *lockouts]), None)
 
     def __str__(self) -> str:
-        return " ".join(f"{name}: {e.user_message}" for name, e in self.errors.items())
+        return sentences([f"{name}: {e.user_message}" for name, e in self.errors.items()])
 
 
 def _is_loading(error: KowalskiError) -> bool:
