@@ -18,6 +18,7 @@ from kowalski.errors import ServerUnavailable
 from kowalski.inference.completions.refusal import Complaint, refusal
 from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
 from kowalski.inference.completions.tool_calls import ToolCallPieces, TooManyToolCalls
+from kowalski.inference.model_server import ServerFault
 from kowalski.model.chat import ChatEvent, Done, FinishReason, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from kowalski.inference.completions.event_stream import ServerSentEvent
 
 _LAST: Final = "[DONE]"
+MAX_ANSWER_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of text, thoughts and what tools are called with, together."""
+
 _CARRYING: Final = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls")
 _LARGEST_COUNT: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {
@@ -70,6 +74,7 @@ class Completion:
         self._tools = ToolCallPieces()
         self._usage: Usage | None = None
         self._spoke = False
+        self._characters = 0
 
     @property
     def begins_thinking(self) -> bool | None:
@@ -82,6 +87,7 @@ class Completion:
         Raises:
             KowalskiError: it is an error of the server's, told as callers know it.
             ServerUnavailable: it is nonsense.
+            ServerFault: the answer is longer than any that is meant.
         """
         data = event.data.strip()
         if self.ended or not data:
@@ -164,6 +170,7 @@ class Completion:
             self.begun = True
             events += self._thoughts.divide(text)
         self._note(events)
+        self._characters += len(thought) + len(text)
         pieces = delta.get("tool_calls")
         for position, piece in enumerate(pieces if isinstance(pieces, list) else []):
             if isinstance(piece, dict):
@@ -172,6 +179,12 @@ class Completion:
                     self._tools.add(piece, position)
                 except TooManyToolCalls as error:
                     raise self._nonsense(str(error)) from error
+        if self._characters + self._tools.characters > MAX_ANSWER_CHARACTERS:
+            raise ServerFault(
+                f"{self._endpoint.name} sent an answer of more than "
+                f"{MAX_ANSWER_CHARACTERS // 2**20} million characters, which is not kept. Set "
+                "max_tokens, or ask for less."
+            )
         return events
 
     def _note(self, events: list[ChatEvent]) -> None:

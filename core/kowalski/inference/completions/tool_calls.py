@@ -29,6 +29,8 @@ class ToolCallPieces:
     """
 
     def __init__(self) -> None:
+        self.characters = 0
+        """How long their arguments are together."""
         self._by_index: dict[int, _Open] = {}
         self._calls: list[_Open] = []
 
@@ -55,10 +57,11 @@ class ToolCallPieces:
         if isinstance(function, dict):
             call.name = call.name or _text(function.get("name"))
             arguments = function.get("arguments")
+            if isinstance(arguments, dict):
+                arguments = json.dumps(arguments)
             if isinstance(arguments, str):
                 call.arguments.append(arguments)
-            elif isinstance(arguments, dict):
-                call.arguments.append(json.dumps(arguments))
+                self.characters += len(arguments)
 
     def joined(self, *, cut: bool) -> list[ToolCall]:
         """The calls. Those without a name are none; if the answer was `cut`, neither are those
