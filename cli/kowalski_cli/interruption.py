@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,7 +12,7 @@ import anyio
 from kowalski_cli.exit_codes import CANCELLED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -31,6 +31,15 @@ class Interruption:
         self.heard = False
         self.run: Run | None = None
         self._tasks = tasks
+
+    @contextmanager
+    def ends(self, run: Run) -> Iterator[None]:
+        """During the block, it ends `run` and not the block."""
+        self.run = run
+        try:
+            yield
+        finally:
+            self.run = None
 
     async def listen(self, signals: AsyncIterator[signal.Signals]) -> None:
         """Hear each Ctrl-C."""

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 MOST_INPUTS: Final = 10_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
+# What is no file may have no end, or never begin.
+_PRINT_FILE: Final = """\
+for kind in -b -c -p -S; do
+    if test $kind {path}; then
+        echo {path}: This is a device, a pipe or a socket, not a file >&2
+        exit 1
+    fi
+done
+cat -- {path}"""
 
 
 async def lines_of(source: str, scope: Scope, requester: str) -> list[str]:
@@ -44,7 +53,7 @@ async def _written(path: str, scope: Scope, requester: str) -> str:
     # In a sandbox, so that nobody reads here what code in the folder may not.
     request = RunRequest(
         language="bash",
-        code=f"cat -- {shlex.quote(path)}",
+        code=_PRINT_FILE.format(path=shlex.quote(path)),
         workspace=scope.workspace,
         network=False,
         requester=requester,
@@ -55,7 +64,7 @@ async def _written(path: str, scope: Scope, requester: str) -> str:
         why = result.stderr.strip().removeprefix("cat: ") or result.reason or result.status
         raise InvalidRequest(
             f"Nothing was asked: inputs is neither a run's handle nor a file that can be read: "
-            f"{why}. A path is relative to the server's folder."
+            f"{why}. A path is relative to the server's folder. Or give the inputs as a list."
         )
     return await _printed(result.run_id, engine)
 

@@ -49,7 +49,9 @@ def declare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch", metavar="FILE", help="ask many prompts, a line of JSON each; - for stdin"
     )
-    parser.add_argument("--out", metavar="FILE", help="where what becomes of them is written")
+    parser.add_argument(
+        "--out", metavar="FILE", help="where what becomes of them is written; - for stdout"
+    )
     parser.add_argument("--force", action="store_true", help="replace that file if it is there")
     parser.add_argument(
         "--resume", action="store_true", help="ask only what that file has no answer for"
@@ -83,19 +85,26 @@ def _batch(arguments: Namespace) -> PromptBatch:
         raise InvalidRequest("--explain is for one prompt: a batch asks all servers.")
     if arguments.out is None:
         raise InvalidRequest("Where to write what becomes of them? For example: --out out.jsonl")
+    if arguments.out == "-" and (arguments.resume or arguments.json):
+        raise InvalidRequest(
+            "With --out - the answers are on stdout: --resume needs a file, and --json would print "
+            "its numbers among them."
+        )
     if arguments.force and arguments.resume:
         raise InvalidRequest("Either --force, which begins anew, or --resume: not both.")
     older: Older = "replace" if arguments.force else "keep out"
     return PromptBatch(
         Path("/dev/stdin" if arguments.batch == "-" else arguments.batch),
-        Path(arguments.out),
+        None if arguments.out == "-" else Path(arguments.out),
         pattern_of(arguments),
         "resume" if arguments.resume else older,
     )
 
 
-def _rest() -> str:
+def _rest(prompts: PromptBatch) -> str:
     """How to take up again what this command leaves."""
+    if prompts.target is None:
+        return "With a file for --out, --resume asks what has no answer."
     kept = [word for word in sys.argv[1:] if word not in ("--force", "--resume")]
     return f"To ask what has no answer: {shlex.join(['kowalski', *kept, '--resume'])}"
 
@@ -106,14 +115,14 @@ async def _ask_all(engine: Engine, prompts: PromptBatch, *, as_json: bool) -> in
         try:
             tally, code = await prompts.run(engine, live, interruption)
         except AgentUnavailable:
-            await live.call(partial(note, _rest()))
+            await live.call(partial(note, _rest(prompts)))
             raise
         if as_json:
             await EventLines(live).hear(tally.value())
         else:
             await live.call(partial(note, tally.sentence()))
             if tally.answered < tally.total:
-                await live.call(partial(note, _rest()))
+                await live.call(partial(note, _rest(prompts)))
         return code
     return exit_codes.CANCELLED
 

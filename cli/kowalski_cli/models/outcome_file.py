@@ -20,6 +20,8 @@ Older = Literal["keep out", "replace", "resume"]
 """What to do with a file that is there: refuse, write over it, or keep the answers in it."""
 
 _MODE: Final = 0o777
+_STREAMS: Final = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+_DESCRIPTORS: Final = ("/dev/fd", "/proc/self/fd")
 
 
 class OutcomeFile:
@@ -32,8 +34,8 @@ class OutcomeFile:
     `answered` are the prompts that an older file has an answer for, once the block is entered.
 
     Raises:
-        InvalidRequest: on entering, where the file exists and is to be kept out of, or holds
-            something else; and whenever it cannot be written.
+        InvalidRequest: on entering, where the file exists and is to be kept out of, holds
+            something else or is none; and whenever it cannot be written.
     """
 
     def __init__(self, path: Path, *, older: Older = "keep out") -> None:
@@ -45,6 +47,7 @@ class OutcomeFile:
         self._end = 0
 
     def __enter__(self) -> Self:
+        _check_kind(self._path)
         try:
             self._fresh = not self._path.exists()
             self._file = self._path.open("x+b" if self._older == "keep out" else "a+b")
@@ -147,3 +150,20 @@ class OutcomeFile:
 
     def _failure(self, error: OSError) -> InvalidRequest:
         return InvalidRequest(f"{self._path} cannot be written: {error.strerror}.")
+
+
+def _check_kind(path: Path) -> None:
+    """Raise where `path` leads to something that lines cannot be put in order in."""
+    kind = None
+    if str(path) in _STREAMS or str(path.parent) in _DESCRIPTORS:
+        # It may lead to a file, which belongs to whoever opened it.
+        kind = "an open stream"
+    elif path.is_dir():
+        kind = "a folder"
+    elif path.exists() and not path.is_file():
+        kind = "a device, a pipe or a socket"
+    if kind is not None:
+        raise InvalidRequest(
+            f"{path} is {kind}, and no file in which answers can be kept. Name a file, or say "
+            "--out - for stdout."
+        )

@@ -11,17 +11,18 @@ import anyio.to_thread
 from kowalski.errors import AgentUnavailable, InvalidRequest, by_code
 from kowalski_cli import exit_codes
 from kowalski_cli.models.outcome_file import OutcomeFile
+from kowalski_cli.models.outcome_line import outcome_line
 from kowalski_cli.models.prompt_lines import prompt_lines
 from kowalski_cli.models.remaining import Remaining
 from kowalski_cli.models.tally import Tally
 from kowalski_cli.screen.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from kowalski.engine import Engine
-    from kowalski.handles.batch import Batch
-    from kowalski.model.chat import ChatRequest
+    from kowalski.model.chat import ChatRequest, PromptOutcome
     from kowalski.model.event import Finished
     from kowalski_cli.interruption import Interruption
     from kowalski_cli.models.outcome_file import Older
@@ -35,12 +36,13 @@ class PromptBatch:
     """The prompts of one file, and the file for what becomes of them.
 
     Attributes:
+        target: that file; None for stdout.
         pattern: what a prompt is that says no more than its text.
         older: what to do with a `target` that is there.
     """
 
     source: Path
-    target: Path
+    target: Path | None
     pattern: ChatRequest
     older: Older
 
@@ -52,47 +54,71 @@ class PromptBatch:
         Raises:
             KowalskiError: nothing was asked, or what came could not be written.
         """
-        if self.target.exists() and self.source.exists() and self.target.samefile(self.source):
-            raise InvalidRequest(f"{self.target} holds the prompts: choose another file for --out.")
-        with OutcomeFile(self.target, older=self.older) as file:
+        target = self.target
+        if target is None:
+            return await self._print(engine, live, interruption)
+        if target.exists() and self.source.exists() and target.samefile(self.source):
+            raise InvalidRequest(f"{target} holds the prompts: choose another file for --out.")
+        with OutcomeFile(target, older=self.older) as file:
             prompts = Remaining(prompt_lines(self.source, self.pattern), file.answered)
             if not await prompts.any() and prompts.total:
-                self._check(file, prompts)
+                _check(target, file, prompts)
                 file.begin()
                 return Tally(0, before=prompts.total), exit_codes.OK
+
+            async def keep(outcome: PromptOutcome) -> None:
+                told = replace(outcome, index=prompts.indices[outcome.index])
+                await anyio.to_thread.run_sync(file.put, told)
+
             async with engine.infer_batch(prompts) as batch:
-                self._check(file, prompts)
+                _check(target, file, prompts)
                 file.begin()
-                interruption.run = batch.run
-                try:
-                    tally = await _take_in(batch, prompts, file, live)
-                finally:
-                    interruption.run = None
+                tally = Tally(batch.count, before=prompts.total - batch.count)
+                with interruption.ends(batch.run):
+                    await _take_in(batch.as_completed(), tally, keep, live)
         return tally, _exit_code(batch.finished, tally)
 
-    def _check(self, file: OutcomeFile, prompts: Remaining) -> None:
-        last = max(file.answered, default=-1)
-        if last >= prompts.total:
-            raise InvalidRequest(
-                f"{self.target} answers a prompt {last}, counted from 0, but there are "
-                f"{prompts.total}: it belongs to other prompts. Choose another file for --out."
-            )
+    async def _print(
+        self, engine: Engine, live: LiveScreen, interruption: Interruption
+    ) -> tuple[Tally, int]:
+        """What becomes of the prompts on stdout, in their order: there it cannot be put in order
+        at the end."""
+
+        async def keep(outcome: PromptOutcome) -> None:
+            await live.write(outcome_line(outcome).decode())
+
+        async with engine.infer_batch(prompt_lines(self.source, self.pattern)) as batch:
+            tally = Tally(batch.count)
+            with interruption.ends(batch.run):
+                await _take_in(batch.outcomes(), tally, keep, live)
+        return tally, _exit_code(batch.finished, tally)
 
 
-async def _take_in(batch: Batch, prompts: Remaining, file: OutcomeFile, live: LiveScreen) -> Tally:
-    tally = Tally(batch.count, before=prompts.total - batch.count)
+def _check(target: Path, file: OutcomeFile, prompts: Remaining) -> None:
+    last = max(file.answered, default=-1)
+    if last >= prompts.total:
+        raise InvalidRequest(
+            f"{target} answers a prompt {last}, counted from 0, but there are "
+            f"{prompts.total}: it belongs to other prompts. Choose another file for --out."
+        )
+
+
+async def _take_in(
+    outcomes: AsyncIterator[PromptOutcome],
+    tally: Tally,
+    keep: Callable[[PromptOutcome], Awaitable[None]],
+    live: LiveScreen,
+) -> None:
     async with anyio.create_task_group() as tasks:
         progress = Progress(live, tasks)
         progress.begin(tally.line)
         try:
-            async for outcome in batch.as_completed():
+            async for outcome in outcomes:
                 tally.take(outcome)
-                told = replace(outcome, index=prompts.indices[outcome.index])
-                await anyio.to_thread.run_sync(file.put, told)
+                await keep(outcome)
         finally:
             with anyio.move_on_after(_TIDYING_S, shield=True):
                 await progress.end()
-    return tally
 
 
 def _exit_code(finished: Finished | None, tally: Tally) -> int:

@@ -233,6 +233,25 @@ def test_a_wrong_line_leaves_an_older_file_as_it_was(shell: Shell) -> None:
     assert (shell.folder / "out.jsonl").read_text() == "older"
 
 
+def test_a_dash_means_stdout(shell: Shell, studio: CompletionServer) -> None:
+    write(shell, *(str(number) for number in range(20)))
+
+    done = shell.kowalski("infer", "--batch", "in.jsonl", "--out", "-")
+
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["index"], one["text"]) for one in told] == [(n, f"{n}!") for n in range(20)]
+    assert "20 of 20 prompts answered" in done.stderr
+    assert not (shell.folder / "-").exists()
+
+
+def test_numbers_for_programs_are_kept_apart_from_answers_on_stdout(shell: Shell) -> None:
+    done = shell.kowalski("infer", "--batch", "in.jsonl", "--out", "-", "--json")
+
+    assert done.returncode == 2
+    assert "among them" in json.loads(done.stdout)["message"]
+
+
 def test_the_prompts_are_never_overwritten(shell: Shell) -> None:
     write(shell, "a")
 
@@ -299,6 +318,7 @@ def test_nothing_is_sent_of_a_file_with_a_wrong_line(
         (("infer", "x", "--out", "out.jsonl"), "--batch"),
         (("infer", "x", "--resume"), "--batch"),
         ((*WORDS, "--force", "--resume"), "not both"),
+        (("infer", "--batch", "empty.jsonl", "--out", "-", "--resume"), "needs a file"),
     ],
 )
 def test_what_makes_no_sense_is_refused(shell: Shell, words: tuple[str, ...], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -180,6 +181,20 @@ async def test_inputs_are_read_with_no_more_rights_than_code_has(
         assert answer.is_error, path
         assert "s3cret" not in answer.text
     (folder / ".env").unlink()
+    assert len(models.asked) == asked
+
+
+async def test_what_has_no_end_or_no_beginning_is_refused_as_inputs(
+    client: Client, folder: Path, models: Models
+) -> None:
+    asked = len(models.asked)
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("pipe")
+    for path in ("/dev/zero", "pipe", "link"):
+        answer = await tool(client, "distributed_infer", template="{input}", inputs=path)
+        assert answer.is_error, path
+        assert f"{path}: This is a device, a pipe or a socket, not a file" in answer.text
+        assert "give the inputs as a list" in answer.text
     assert len(models.asked) == asked
 
 

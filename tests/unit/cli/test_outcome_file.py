@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from kowalski_cli.models.outcome_line import outcome_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kowalski_cli.models.outcome_file import Older
 
 orders = st.lists(st.integers(0, 9), unique=True)
 
@@ -41,6 +44,28 @@ def write(path: Path, outcomes: Sequence[PromptOutcome]) -> None:
         file.begin()
         for outcome in outcomes:
             file.put(outcome)
+
+
+@pytest.mark.parametrize("older", ["keep out", "replace", "resume"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("/dev/stdout", "an open stream"),
+        ("/dev/fd/1", "an open stream"),
+        ("/dev/full", "a device"),
+        ("pipe", "a pipe"),
+        (".", "a folder"),
+    ],
+)
+def test_what_is_no_file_is_said_to_be_what_it_is(
+    tmp_path: Path, name: str, kind: str, older: Older
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(InvalidRequest, match=f"is .*{kind}.*--out -"),
+        OutcomeFile(tmp_path / name, older=older),
+    ):
+        pass
 
 
 @given(orders)

@@ -103,6 +103,19 @@ def test_a_prompt_that_is_too_long_is_told_with_the_limit(
     assert str(limit or "pi") in error.user_message
 
 
+@pytest.mark.parametrize("limit", [0, -1, 127, 10**12, True, 4096.5, "4096", None, [4096]])
+def test_a_limit_that_no_model_has_is_not_believed(limit: object) -> None:
+    error = refused(400, {"error": {"type": "exceed_context_size_error", "n_ctx": limit}})
+    assert isinstance(error, ContextTooLarge)
+    assert error.limit_tokens is None
+
+
+def test_neither_is_one_in_words() -> None:
+    error = refused(400, {"error": "This model's maximum context length is 12 tokens."})
+    assert isinstance(error, ContextTooLarge)
+    assert error.limit_tokens is None
+
+
 @pytest.mark.parametrize(
     ("status", "value"),
     [
@@ -111,10 +124,34 @@ def test_a_prompt_that_is_too_long_is_told_with_the_limit(
         (404, {"error": {"message": "No instance found for model llama", "code": 404}}),
         (400, {"error": {"message": "Invalid", "code": "model_not_found"}}),
         (400, {"error": "No models loaded. Please load a model in the developer page."}),
+        (400, {"error": {"message": "The model `llama` does not exist or is not yours."}}),
+        (400, {"error": {"message": "Model llama is not currently loaded"}}),
+        (400, {"error": {"message": "model 'llama:latest' was not found"}}),
+        (422, {"detail": "Model not found: llama"}),
+        (400, {"error": {"message": "Invalid model: 'llama'"}}),
+        (400, {"error": {"message": "unknown model llama"}}),
+        (400, {"error": {"message": "No instance found for model llama"}}),
     ],
 )
 def test_a_model_that_is_not_there_is_told(status: int, value: Any) -> None:
     assert isinstance(refused(status, value), ModelUnavailable)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "For this model, the option 'logprobs' is not available.",
+        "With the model llama, tools are not available",
+        "the model's template does not exist for tools: llama",
+        "model llama-vision is not loaded with images for llama",
+        "no model takes both of temperature and top_p",
+        "There is no instance in this request: the model llama wants one",
+    ],
+)
+def test_an_error_that_speaks_of_the_model_and_of_something_missing_is_about_the_request(
+    said: str,
+) -> None:
+    assert isinstance(refused(400, {"error": {"message": said}}), RequestRefused)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 
+_SMALLEST_CONTEXT: Final = 128
+_LARGEST_CONTEXT: Final = 10**9
 _LONGEST_WAIT_S: Final = 3600.0
 _CONTEXT_CODES: Final = ("context_length_exceeded", "exceed_context_size_error")
 _CONTEXT_WORDS: Final = re.compile(
@@ -50,6 +52,17 @@ _OVERLOADED: Final = (429, 529)
 _LOAD_WORDS: Final = re.compile(
     r"overload|too many|capacity|\bbusy\b|queue|rate.?limit|concurren|\bslots?\b", re.IGNORECASE
 )
+_NO_MODELS: Final = re.compile(r"no models? (is |are )?(loaded|available|found)", re.IGNORECASE)
+_MISSING_NAME: Final = (
+    r"(?<!\w){name}(?::latest)?\W{{1,4}}(?:(?:is|was|does|could|has|been|be|currently)\s+){{0,4}}"
+    r"not (?:currently |yet )?(?:found|exist|loaded|available)",
+    r"(?:models? (?:is |was )?not (?:found|loaded|available)"
+    r"|\b(?:unknown|invalid|no such) model"
+    r"|\bno (?:model|instance)s?(?: found)?(?: for)?(?: model)?)"
+    r"\W{{1,4}}{name}(?!\w)",
+)
+"""What says of the model by its name that it is not there."""
+
 _PASSING: Final = (429, 502, 503, 529)
 """With these, a server says that it may answer the same request a moment later."""
 
@@ -105,13 +118,12 @@ class Complaint:
             return cls(message=value if isinstance(value, str) else "", status=status)
         own = value.get("code")
         named = own if isinstance(own, int) and 400 <= own <= 599 else None
-        limit = value.get("n_ctx")
         codes = (value.get("code"), value.get("type"))
         return cls(
             message=_message(value),
             code=" ".join(code for code in codes if isinstance(code, str)),
             status=status or named,
-            limit_tokens=limit if isinstance(limit, int) else None,
+            limit_tokens=_credible(value.get("n_ctx")),
         )
 
 
@@ -132,7 +144,7 @@ def refusal(
         return _too_large(endpoint, complaint, model, said)
     if status in (401, 403):
         return AccessRefused(_about_key(endpoint, status, said))
-    if status < 500 and _is_about_model(complaint):
+    if status < 500 and _is_about_model(complaint, status, model):
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):
         return ServerUnavailable(
@@ -236,7 +248,7 @@ def _too_large(
 ) -> ContextTooLarge:
     limit = complaint.limit_tokens
     if limit is None and (found := _CONTEXT_LIMIT.search(complaint.message)):
-        limit = int(found[1])
+        limit = _credible(int(found[1]))
     reads = f", which reads {limit} tokens at most" if limit else ""
     return ContextTooLarge(
         f"The prompt is too long for {model!r} at {endpoint.name}{reads}. Shorten it, or use a "
@@ -245,10 +257,26 @@ def _too_large(
     )
 
 
-def _is_about_model(complaint: Complaint) -> bool:
+def _credible(limit: object) -> int | None:
+    """`limit` if a model can have it: what is believed too small keeps prompts away."""
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        return None
+    return limit if _SMALLEST_CONTEXT <= limit <= _LARGEST_CONTEXT else None
+
+
+def _is_about_model(complaint: Complaint, status: int, model: str | None) -> bool:
+    """Whether the model is not there, and not merely something that it, too, is spoken of with."""
     if any(code in complaint.code for code in _MODEL_CODES):
         return True
-    return _MODEL_WORDS.search(complaint.message[:2000]) is not None
+    said = complaint.message[:2000]
+    if status == 404:
+        return _MODEL_WORDS.search(said) is not None
+    if _NO_MODELS.match(said):
+        return True
+    name = re.escape((model or "").removesuffix(":latest"))
+    return bool(name) and any(
+        re.search(words.format(name=name), said, re.IGNORECASE) for words in _MISSING_NAME
+    )
 
 
 def _about_key(endpoint: Endpoint, status: int, said: str) -> str:

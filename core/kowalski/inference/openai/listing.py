@@ -86,7 +86,8 @@ def usable_name(name: Any) -> bool:
 
 def count(value: Any) -> int | None:
     """`value` if it is a sensible number of tokens, else None."""
-    return value if isinstance(value, int) and 0 < value <= _LARGEST_CONTEXT else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 < value <= _LARGEST_CONTEXT else None
 
 
 def stated_context(entry: Entry) -> int | None:

@@ -324,9 +324,12 @@ class Call:
         having = [m for m in self._shared.roster.members.values() if m.served(model)]
         if not having:
             return self._shared.roster.unavailable(model, str(self._tries))
-        if not any(windows.fits(member, model, self._size.least) for member in having):
-            widest = max(having, key=lambda member: windows.known(member, model) or 0)
-            known = windows.known(widest, model)
+        widest = max(having, key=lambda member: windows.known(member, model) or 0)
+        known = windows.known(widest, model)
+        # Time alone may have made it unknown.
+        if known is not None and not any(
+            windows.fits(member, model, self._size.least) for member in having
+        ):
             return ContextTooLarge(
                 f"The prompt has at least {self._size.least:,} tokens, and {model} reads {known:,} "
                 f"at most (on {widest.name}). Shorten it, fold it, or name a model that reads "

@@ -52,14 +52,15 @@ class ContextWindows:
         served = member.served(model)
         if served is not None and served.context_tokens is not None:
             return served.context_tokens
-        return member.server.notes.of(model).reads
+        name = served.name if served is not None else model
+        return member.refused_lengths.of(name) or member.server.notes.of(name).reads
 
     def found_out(self, member: Member, model: str) -> bool:
         """Whether the server does not tell what it can read, and was asked."""
         served = member.served(model)
         if served is not None and served.context_tokens is not None:
             return False
-        note = member.server.notes.of(model)
+        note = member.server.notes.of(served.name if served is not None else model)
         return note.reads is not None or note.reads_whole > 0
 
     def fits(self, member: Member, model: str, least: int) -> bool:
@@ -69,10 +70,9 @@ class ContextWindows:
 
     def learn(self, member: Member, model: str, error: ContextTooLarge) -> None:
         """A server refused a prompt: it cuts none silently, and may have told its limit."""
-        notes = member.server.notes
-        notes.reads_whole(model, _ENDLESS)
+        member.server.notes.reads_whole(model, _ENDLESS)
         if error.limit_tokens is not None:
-            notes.reads(model, error.limit_tokens)
+            member.refused_lengths.put(model, error.limit_tokens)
 
     def read_less(self, member: Member, model: str, size: PromptSize, usage: Usage) -> bool:
         """Whether the server seems to have read less of a prompt of this size than it was given."""
@@ -125,7 +125,7 @@ class ContextWindows:
                 notes.reads(model, read)
             else:
                 notes.reads_whole(model, max(read, words))
-        known = notes.of(model).reads
+        known = self.known(member, model)
         found = "whatever it was given" if known is None else f"{known} tokens"
         _LOG.info("Asked %s once how much %s reads: %s", member.name, model, found)
 

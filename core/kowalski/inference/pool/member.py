@@ -12,6 +12,7 @@ from kowalski.errors import ServerUnavailable
 from kowalski.inference.pool.allowance import Allowance
 from kowalski.inference.pool.breaker import Breaker
 from kowalski.inference.pool.latency import FirstTokenLatency
+from kowalski.inference.pool.refused_lengths import RefusedLengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Member:
         self.name = server.name
         self.breaker = Breaker(clock)
         self.latency = FirstTokenLatency(clock)
+        self.refused_lengths = RefusedLengths(clock)
         self.busy = 0
         self.busy_with: Counter[str] = Counter()
         self.models: tuple[ServedModel, ...] = ()
@@ -146,7 +148,11 @@ class Member:
                 return
             try:
                 with anyio.fail_after(CHECK_LIMIT_S):
-                    self.models = tuple(await self.server.models())
+                    models = tuple(await self.server.models())
+                if self.problem is not None or models != self.models:
+                    # It was away, or is not what it was.
+                    self.refused_lengths.forget()
+                self.models = models
                 self.problem = None
                 self._lacking.clear()
             except ServerUnavailable as error:

@@ -14,6 +14,7 @@ from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.model_notes import ModelNotes
 from kowalski.inference.pool.context_window import AGAIN_S, MATTERS_FROM
 from kowalski.inference.pool.pool import Pool
+from kowalski.inference.pool.refused_lengths import BELIEVED_S
 from kowalski.model.chat import Done, ServedModel, Text, Usage
 
 if TYPE_CHECKING:
@@ -69,8 +70,54 @@ async def test_a_limit_that_a_refusal_names_is_remembered() -> None:
             with pytest.raises(ContextTooLarge):
                 await pool.complete(prompt("word " * 200))
         assert len(server.asked) == 1
-        assert server.notes.of("m").reads == 100
+        assert [score.reads_tokens for score in await pool.explain_for("m")] == [100]
         await pool.complete(prompt("word " * 90))
+    # Nobody else would doubt it.
+    assert server.notes.of("m").reads is None
+
+
+async def test_a_limit_that_a_refusal_names_is_forgotten_after_some_minutes() -> None:
+    server = FakeModelServer("a", script=[fails(ContextTooLarge("Too long.", 100))])
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge):
+            await pool.complete(prompt("word " * 200))
+        await anyio.sleep(BELIEVED_S - 1)
+        with pytest.raises(ContextTooLarge):
+            await pool.complete(prompt("word " * 200))
+        await anyio.sleep(1)
+        await pool.complete(prompt("word " * 200))
+
+
+async def test_it_is_forgotten_when_the_server_was_away() -> None:
+    server = FakeModelServer("a", script=[fails(ContextTooLarge("Too long.", 100))])
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge):
+            await pool.complete(prompt("word " * 200))
+        server.listing_problem = "It is being started."
+        await pool.models()
+        server.listing_problem = None
+        await pool.models()
+        await pool.complete(prompt("word " * 200))
+
+
+async def test_it_is_forgotten_when_the_server_lists_something_else() -> None:
+    server = FakeModelServer("a", script=[fails(ContextTooLarge("Too long.", 100))])
+    async with Pool([server]) as pool:
+        with pytest.raises(ContextTooLarge):
+            await pool.complete(prompt("word " * 200))
+        server.served = [ServedModel(name="m", state="loading"), *server.served]
+        await pool.models()
+        await pool.complete(prompt("word " * 200))
+
+
+async def test_it_holds_for_the_name_that_the_server_does_not_spell_out() -> None:
+    latest = [ServedModel(name="m:latest", state="loaded")]
+    server = FakeModelServer("a", models=latest, script=[fails(ContextTooLarge("Too long.", 100))])
+    async with Pool([server]) as pool:
+        for _ in range(2):
+            with pytest.raises(ContextTooLarge):
+                await pool.complete(prompt("word " * 200))
+    assert len(server.asked) == 1
 
 
 async def test_what_was_found_out_earlier_holds() -> None:
