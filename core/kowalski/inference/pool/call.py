@@ -177,7 +177,7 @@ class Call:
         """Whether a server that is not among `but` could be asked now."""
         accepts = self._turn(model).accepts
         return any(
-            member.name not in but and member.usable and accepts(member)
+            member.name not in but and member.usable(model) and accepts(member)
             for member in self._shared.roster.members.values()
         )
 
@@ -339,7 +339,7 @@ class Call:
         if (told := self._tries.told) is not None:
             return told
         troubles = " ".join(
-            f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having
+            f"{m.name}: {(m.trouble(model) or 'it cannot be asked').rstrip('.')}." for m in having
         )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "
