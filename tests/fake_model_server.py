@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from kowalski.errors import KowalskiError, ServerUnavailable
+from kowalski.errors import ServerUnavailable
 from kowalski.inference.model_notes import ModelNotes
 from kowalski.model.chat import (
     ChatEvent,
@@ -42,7 +42,7 @@ def answers(*texts: str, after_s: float = 0.0, prompt_tokens: int = 10) -> Behav
     return behave
 
 
-def fails(error: KowalskiError | None = None, *texts: str, after_s: float = 0.0) -> Behaviour:
+def fails(error: Exception | None = None, *texts: str, after_s: float = 0.0) -> Behaviour:
     """The texts, then the error; by default that it was cut."""
 
     async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:

@@ -22,6 +22,10 @@ class ServerFault(ServerUnavailable):
     """The server failed at this prompt, and may do so each time that it is asked."""
 
 
+class Overloaded(ServerUnavailable):
+    """The server is well, and takes no more calls now: fewer at once may do, or later."""
+
+
 class ModelServer(Protocol):
     """One exo cluster or one OpenAI-compatible server. Two real ones: `ExoCluster`, `OpenAIServer`.
 
@@ -61,6 +65,7 @@ class ModelServer(Protocol):
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
             ModelUnavailable: it does not have this model, or is loading it: see `retry_after_s`.
+            Overloaded: it takes no more calls now.
             ServerFault: it failed at this prompt, and to ask it again is no use.
             ContextTooLarge: the prompt is longer than the model can read.
             RequestRefused: it refuses this request, and would again.

@@ -25,6 +25,7 @@ from doubles.completion_server import (
     stalled_stream,
     stream,
     stream_head,
+    usage,
 )
 from integration.inference.asked_server import (
     HELLO,
@@ -290,12 +291,24 @@ async def test_news_of_the_prompt_being_read_is_progress() -> None:
 
 
 @pytest.mark.parametrize(
-    "comment", [b": keep-alive\n\n", b": prefill_progress 1\n\n", b":\n\n", b"x"]
+    "comment",
+    [
+        b": keep-alive\n\n",
+        b": prefill_progress 1\n\n",
+        b":\n\n",
+        b"x",
+        b"data: {}\n\n",
+        delta(role="assistant", content=""),
+        delta(tool_calls=[]),
+        usage(0, 0),
+    ],
 )
 async def test_what_keeps_only_the_connection_alive_is_no_progress(comment: bytes) -> None:
     alive = endless(stream_head(), chunk(comment), every_s=0.01)
     assert "no progress" in str(await failure_of(alive, deadlines=SHORT))
-    begun = endless(stream_head() + chunk(delta(content="a")), chunk(comment), every_s=0.01)
+    begun = endless(
+        stream_head() + chunk(delta(content="a") + usage(0, 0)), chunk(comment), every_s=0.01
+    )
     seen: list[ChatEvent] = []
     failed = await failure_of(begun, deadlines=IMPATIENT_ONCE_BEGUN, seen=seen)
     assert isinstance(failed, ServerUnavailable)

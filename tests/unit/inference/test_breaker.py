@@ -121,3 +121,13 @@ def test_calls_that_waited_in_vain_for_long_are_one_failure_each(
     for entry in together:
         breaker.failed(entry)
     assert breaker.state == state
+
+
+def test_the_same_call_counts_once_however_often_it_is_sent(breaker: Breaker) -> None:
+    for _ in range(FAILURES - 1):
+        breaker.failed(breaker.enter())
+    for _ in range(FAILURES):
+        breaker.failed(breaker.enter(), again=True)
+    assert breaker.admits
+    breaker.failed(breaker.enter())
+    assert not breaker.admits

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from doubles.completion_server import DONE, data, delta, finish, usage
 from kowalski.errors import ContextTooLarge, KowalskiError, ModelUnavailable, ServerUnavailable
-from kowalski.inference.completions.completion import Completion
+from kowalski.inference.completions.completion import MAX_ANSWER_CHARACTERS, Completion
 from kowalski.inference.completions.endpoint import Endpoint
 from kowalski.inference.completions.event_stream import EventStream, PlainBody, ServerSentEvent
+from kowalski.inference.model_server import ServerFault
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Text, ToolCall, Usage
 
 CHUNK_KEYS = [
@@ -209,6 +210,16 @@ def test_whatever_a_chunk_holds_only_known_errors_come_of_it(value: Any) -> None
     assert isinstance(events[-1], Done)
 
 
+def test_text_that_is_nested_beyond_sense_is_none() -> None:
+    nested: Any = "deep"
+    for _ in range(400):
+        nested = [{"text": nested}]
+    assert read(delta(content=nested), delta(content="plain"), finish()) == [
+        Text(text="plain"),
+        Done(finish_reason="stop"),
+    ]
+
+
 def test_calls_of_tools_are_joined_by_index_and_told_apart_by_id() -> None:
     body = (
         call_piece(index=0, id="a", function={"name": "one", "arguments": "{"})
@@ -301,3 +312,18 @@ def test_halves_of_characters_are_replaced_wherever_they_stand() -> None:
         Text(text="d \ufffd"),
         ToolCall(id="call_1", name="f\ufffd", arguments="\ufffd"),
     ]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        delta(content="x" * 2**20),
+        delta(reasoning_content="x" * 2**20),
+        call_piece(index=0, function={"name": "f", "arguments": "x" * 2**20}),
+    ],
+)
+def test_an_answer_longer_than_any_that_is_meant_is_given_up(piece: bytes) -> None:
+    fitting = MAX_ANSWER_CHARACTERS // 2**20
+    read(*[piece] * fitting, finish())
+    with pytest.raises(ServerFault, match="max_tokens"):
+        read(*[piece] * (fitting + 1), finish())

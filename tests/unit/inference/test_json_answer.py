@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from fake_model_server import FakeModelServer, answers, prompt
 from kowalski.errors import AnswerInvalid, DeadlineExceeded, InvalidRequest
 from kowalski.inference.pool.batch import run_batch
 from kowalski.inference.pool.json_answer import ask_for_json
+from kowalski.inference.pool.json_judge import JsonJudge
 from kowalski.inference.pool.json_schema import JsonSchema
 from kowalski.inference.pool.pool import Pool
 from kowalski.model.chat import ChatResult, Done, ServedModel, ToolCall
@@ -50,6 +52,7 @@ async def test_an_answer_that_satisfies_the_schema_is_taken_at_once() -> None:
         f"```\n{GOOD}\n```\n",
         f"Here you are:\n\n```json\n{GOOD}\n```\nAnything else?",
         f"\n  {GOOD}\n",
+        '```json\n{"colour": "red"}' + "\n" * 200_000 + "```",
     ],
 )
 async def test_fences_around_the_json_are_taken_off(text: str) -> None:
@@ -66,6 +69,7 @@ async def test_fences_around_the_json_are_taken_off(text: str) -> None:
         ('{"colour": NaN}', "NaN is none of its numbers"),
         ("[" * 100_000, "nested too deeply"),
         (f"```\n{GOOD}\n```\n```\n{GOOD}\n```", "it is no JSON"),
+        ('```json\n{"colour": "red"' + " " * 200_000, "it is no JSON"),
     ],
 )
 async def test_another_answer_is_asked_for_with_the_first_and_what_is_wrong(
@@ -170,9 +174,34 @@ async def test_nothing_more_is_asked_when_the_time_is_over() -> None:
         asked.append(request)
         return ChatResult(text="no", finish_reason="stop", latency_ms=1, served_by="a")
 
-    with pytest.raises(DeadlineExceeded, match="timeout_s"):
-        await ask_for_json(ask, asking(), left_s=lambda: 0.0)
+    async with aclosing(JsonJudge()) as judge:
+        with pytest.raises(DeadlineExceeded, match="timeout_s"):
+            await ask_for_json(ask, asking(), left_s=lambda: 0.0, judge=judge)
     assert len(asked) == 1
+
+
+ENDLESS = {"type": "string", "pattern": r"^([a-zA-Z0-9]+\s?)*$"}
+HARD_TO_TELL = json.dumps("word" * 20 + "!")
+
+
+async def test_a_pattern_that_takes_for_ever_holds_up_nothing_else() -> None:
+    server = FakeModelServer("a", script=[answers(HARD_TO_TELL)], otherwise=answers(GOOD))
+    async with Pool([server]) as pool:
+        with pytest.raises(DeadlineExceeded, match="satisfies the JSON schema"):
+            await pool.complete(replace(asking(ENDLESS), timeout_s=1))
+        assert (await pool.complete(asking())).text == GOOD
+
+
+async def test_what_cannot_be_told_in_bounded_time_is_said_to_with_the_answer() -> None:
+    async def ask(request: ChatRequest) -> ChatResult:
+        return ChatResult(text=HARD_TO_TELL, finish_reason="stop", latency_ms=1, served_by="a")
+
+    async with aclosing(JsonJudge(judged_s=0.4)) as judge:
+        with pytest.raises(AnswerInvalid, match="A pattern in it") as raised:
+            await ask_for_json(ask, asking(ENDLESS), left_s=lambda: 60.0, judge=judge)
+        assert raised.value.partial_text == HARD_TO_TELL
+        # Whoever asks next is judged by another process.
+        assert (await judge.judge(COLOUR, GOOD)).problem is None
 
 
 async def test_an_answer_that_calls_a_tool_is_not_judged_by_the_schema() -> None:

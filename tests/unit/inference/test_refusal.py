@@ -25,7 +25,7 @@ from kowalski.inference.completions.refusal import (
     refusal,
     seconds_of,
 )
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, Overloaded
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 
@@ -273,3 +273,29 @@ def test_seconds_to_wait_come_as_a_number_or_a_date() -> None:
 def test_any_text_is_seconds_or_nothing(text: str) -> None:
     seconds = seconds_of(text)
     assert seconds is None or 0 <= seconds <= 3600
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "is_load"),
+    [
+        (429, "", True),
+        (529, "Overloaded", True),
+        (503, "server busy, please try again. maximum pending requests exceeded", True),
+        (503, "Too many concurrent requests", True),
+        (503, "Loading model", False),
+        (503, "Service Unavailable", False),
+        (500, "Too many open files", False),
+    ],
+)
+def test_too_much_at_once_is_told_from_a_failure(status: int, said: str, is_load: bool) -> None:
+    error = refused(status, {"error": {"message": said}})
+    assert isinstance(error, ServerUnavailable)
+    assert isinstance(error, Overloaded) is is_load
+
+
+def test_the_pause_that_a_server_asks_for_is_told() -> None:
+    endpoint = Endpoint.at("http://pi:8080", name="pi")
+    error = refusal(
+        endpoint, Complaint(message="Slow down", status=429), model="m", retry_after="3600"
+    )
+    assert "It asks to be left alone for 3600 s." in error.user_message

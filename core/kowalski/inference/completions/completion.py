@@ -19,6 +19,7 @@ from kowalski.inference.completions.delta_text import delta_text
 from kowalski.inference.completions.refusal import Complaint, refusal
 from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
 from kowalski.inference.completions.tool_calls import ToolCallPieces, TooManyToolCalls
+from kowalski.inference.model_server import ServerFault
 from kowalski.model.chat import ChatEvent, Done, FinishReason, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from kowalski.inference.completions.event_stream import ServerSentEvent
 
 _LAST: Final = "[DONE]"
+MAX_ANSWER_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of text, thoughts and what tools are called with, together."""
+
+_CARRYING: Final = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls")
 _LARGEST_COUNT: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -50,6 +55,8 @@ class Completion:
         begun: whether any text, thought or tool call has come.
         ended: whether the server said that nothing more comes.
         finish_reason: why the model stopped, as soon as it said so.
+        steps: how many events carried something: text, thoughts, a piece of a tool call, another
+            count of tokens, or an end.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Completion:
         self.begun = False
         self.ended = False
         self.finish_reason: FinishReason | None = None
+        self.steps = 0
         self._endpoint = endpoint
         self._model = model
         guess = named_a_thinker(model or "") if begins_thinking is None else begins_thinking
@@ -67,6 +75,7 @@ class Completion:
         self._tools = ToolCallPieces()
         self._usage: Usage | None = None
         self._spoke = False
+        self._characters = 0
 
     @property
     def begins_thinking(self) -> bool | None:
@@ -79,12 +88,14 @@ class Completion:
         Raises:
             KowalskiError: it is an error of the server's, told as callers know it.
             ServerUnavailable: it is nonsense.
+            ServerFault: the answer is longer than any that is meant.
         """
         data = event.data.strip()
         if self.ended or not data:
             return []
         if data == _LAST:
             self.ended = True
+            self.steps += 1
             return []
         try:
             value = json.loads(data)
@@ -132,11 +143,15 @@ class Completion:
     def _take_chunk(self, chunk: dict[str, Any]) -> list[ChatEvent]:
         if self.completion_id is None and isinstance(chunk.get("id"), str):
             self.completion_id = chunk["id"]
-        self._usage = _usage(chunk.get("usage")) or self._usage
+        counted = _usage(chunk.get("usage"))
+        carries = counted not in (None, self._usage)
+        self._usage = counted or self._usage
         choice = _first_choice(chunk.get("choices"))
         delta = choice.get("delta") or choice.get("message")
         events = self._take_delta(delta) if isinstance(delta, dict) else []
         reason = choice.get("finish_reason")
+        told = isinstance(delta, dict) and any(delta.get(name) for name in _CARRYING)
+        self.steps += bool(carries or told or reason)
         if isinstance(reason, str) and reason:
             known = _REASONS.get(reason.lower())
             if known is None:
@@ -158,6 +173,7 @@ class Completion:
             self.begun = True
             events += self._thoughts.divide(text)
         self._note(events)
+        self._characters += len(thought) + len(text)
         pieces = delta.get("tool_calls")
         for position, piece in enumerate(pieces if isinstance(pieces, list) else []):
             if isinstance(piece, dict):
@@ -166,6 +182,12 @@ class Completion:
                     self._tools.add(piece, position)
                 except TooManyToolCalls as error:
                     raise self._nonsense(str(error)) from error
+        if self._characters + self._tools.characters > MAX_ANSWER_CHARACTERS:
+            raise ServerFault(
+                f"{self._endpoint.name} sent an answer of more than "
+                f"{MAX_ANSWER_CHARACTERS // 2**20} million characters, which is not kept. Set "
+                "max_tokens, or ask for less."
+            )
         return events
 
     def _note(self, events: list[ChatEvent]) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Deadlines:
     """Seconds, each counted anew from the last sign of progress.
 
-    Progress is data, and news of how much of the prompt has been read. A comment that only keeps
-    the connection alive is none: a server whose model has died goes on sending those.
+    Progress is what the model says, and news of how much of the prompt has been read. Comments and
+    events that only keep the connection alive are none: a server whose model has died goes on
+    sending those.
 
     Attributes:
         connect_s: until the connection stands.

@@ -18,7 +18,7 @@ from kowalski.errors import (
 )
 from kowalski.inference.completions.completion_request import RESPONSE_FORMAT, STREAM_OPTIONS
 from kowalski.inference.completions.http_client import read_beginning
-from kowalski.inference.model_server import AccessRefused, ServerFault
+from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 
 if TYPE_CHECKING:
     import httpx2
@@ -47,6 +47,10 @@ _MODEL_WORDS: Final = re.compile(
     r"\bmodels?\b.{0,300}?\b(not found|not exist|not loaded|not available)"
     r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
     re.IGNORECASE | re.DOTALL,
+)
+_OVERLOADED: Final = (429, 529)
+_LOAD_WORDS: Final = re.compile(
+    r"overload|too many|capacity|\bbusy\b|queue|rate.?limit|concurren|\bslots?\b", re.IGNORECASE
 )
 _NO_MODELS: Final = re.compile(r"no models? (is |are )?(loaded|available|found)", re.IGNORECASE)
 _MISSING_NAME: Final = (
@@ -148,9 +152,10 @@ def refusal(
             f"that server. It says: {said}"
         )
     if status in (408, 425, 429) or (status >= 500 and status != 501):
-        return ServerUnavailable(
-            f"{endpoint.name} cannot answer now ({status}): {said}", seconds_of(retry_after)
-        )
+        wait_s = seconds_of(retry_after)
+        asks = f" It asks to be left alone for {wait_s:g} s." if wait_s else ""
+        kind = Overloaded if _is_about_load(complaint, status) else ServerUnavailable
+        return kind(f"{endpoint.name} cannot answer now ({status}): {said}{asks}", wait_s)
     if status in (400, 422):
         for option, words in _OPTIONS.items():
             if words.search(complaint.message):
@@ -230,6 +235,12 @@ def _is_about_context(complaint: Complaint, status: int) -> bool:
     if any(code in complaint.code for code in _CONTEXT_CODES):
         return True
     return status == 413 or _CONTEXT_WORDS.search(complaint.message) is not None
+
+
+def _is_about_load(complaint: Complaint, status: int) -> bool:
+    if status in _OVERLOADED:
+        return True
+    return status == 503 and _LOAD_WORDS.search(complaint.message[:2000]) is not None
 
 
 def _too_large(

@@ -30,6 +30,8 @@ class ToolCallPieces:
     """
 
     def __init__(self) -> None:
+        self.characters = 0
+        """How long their arguments are together."""
         self._by_index: dict[int, _Open] = {}
         self._calls: list[_Open] = []
 
@@ -56,10 +58,11 @@ class ToolCallPieces:
         if isinstance(function, dict):
             call.name = call.name or delta_text(function.get("name"))
             arguments = function.get("arguments")
+            if isinstance(arguments, dict):
+                arguments = json.dumps(arguments)
             if isinstance(arguments, str):
                 call.arguments.append(delta_text(arguments))
-            elif isinstance(arguments, dict):
-                call.arguments.append(json.dumps(arguments))
+                self.characters += len(arguments)
 
     def joined(self, *, cut: bool) -> list[ToolCall]:
         """The calls. Those without a name are none; if the answer was `cut`, neither are those

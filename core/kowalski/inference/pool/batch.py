@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
@@ -11,17 +12,21 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
+from kowalski.errors import KowalskiError
+from kowalski.model.chat import ChatFailure, PromptOutcome
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from types import TracebackType
 
     from kowalski.inference.pool.pool import Pool
-    from kowalski.model.chat import ChatRequest, PromptOutcome
+    from kowalski.model.chat import ChatRequest
 
 SMALLEST_WINDOW: Final = 64
 WINDOW_PER_SLOT: Final = 8
 PATIENCE_S: Final = 60.0
 
+_LOG: Final = logging.getLogger(__name__)
 _AHEAD: Final = 4
 _NUMBERS: Final = itertools.count(1)
 
@@ -184,9 +189,15 @@ class Batch:
         return self._taken - self._given < window and self._running < slots + _AHEAD
 
     async def _answer(self, index: int, request: ChatRequest) -> None:
-        outcome = await self._pool.outcome(
-            index, request, principal=self._principal, patience_s=self._patience_s
-        )
+        try:
+            outcome = await self._pool.outcome(
+                index, request, principal=self._principal, patience_s=self._patience_s
+            )
+        except Exception as error:  # noqa: BLE001 - one prompt must not take the others along
+            _LOG.exception("A prompt of a batch failed")
+            problem = f"Kowalski itself failed: {error!r}"
+            failure = ChatFailure(code=KowalskiError.code, message=problem)
+            outcome = PromptOutcome(index=index, failure=failure)
         self._running -= 1
         if outcome.result is None:
             self._failed += 1

@@ -1,4 +1,4 @@
-"""A circuit breaker: a server that keeps failing is left alone for a while."""
+"""A circuit breaker: a server that keeps failing at a model is not asked for it for a while."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Breaker:
     """Closed until `FAILURES` failures within `WINDOW_S` seconds, then open.
 
     What fails together has one cause and is one failure: a call that began before the last one was
-    counted adds none, unless it waited in vain for all of the window.
+    counted adds none, unless it waited in vain for all of the window. Nor does one that it failed
+    before and that was tried again: a prompt counts once, however often it is sent.
 
     After `REST_S` seconds it is half-open: one call is let through as a probe. If that succeeds
     the breaker closes; if it fails, it is open again. `clock` tells seconds and never goes back.
@@ -47,6 +48,19 @@ class Breaker:
         self._probing = False
         self.failing_since: float | None = None
         """When it opened, on the clock, however many probes have failed since."""
+        self.lockout: str | None = None
+        """Why the server lets nobody in, until a call has proven that it does again."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no call may begin, or one alone, for a person."""
+        if self.lockout is not None:
+            return self.lockout
+        if self.state == "open":
+            return "it failed several times in a row and is left alone for some seconds"
+        if self.state == "half-open":
+            return "it failed several times in a row and is being tried with one prompt"
+        return None
 
     @property
     def state(self) -> BreakerState:
@@ -75,24 +89,25 @@ class Breaker:
         """A call was answered, be it with a refusal, or begins to be."""
         entry.answered = True
         if self._settles(entry):
-            self._rests_until = self.failing_since = None
+            self._rests_until = self.failing_since = self.lockout = None
             self._failures.clear()
 
-    def failed(self, entry: Entry) -> None:
-        """The server did not answer a call, or not to the end."""
+    def failed(self, entry: Entry, *, again: bool = False) -> None:
+        """The server did not answer a call, or not to the end; nor did it the same one `again`."""
         now = self._clock()
         if self._settles(entry):
             self._rests_until = now + REST_S
-        elif self._rests_until is None and self._counts(entry, now):
+        elif self._rests_until is None and not again and self._counts(entry, now):
             self._marks += 1
             self._failures.append(now)
             if len(self._failures) == FAILURES and self._failures[0] > now - WINDOW_S:
                 self._rests_until = now + REST_S
                 self.failing_since = now
 
-    def trip(self, entry: Entry) -> None:
-        """The server would turn away any call: it opens at once."""
+    def trip(self, entry: Entry, reason: str) -> None:
+        """The server would turn away any call, and says why: it opens at once."""
         self._settles(entry)
+        self.lockout = reason
         self._rests_until = self._clock() + REST_S
         if self.failing_since is None:
             self.failing_since = self._clock()

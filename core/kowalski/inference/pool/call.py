@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -18,7 +20,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.excerpt import sentences
-from kowalski.inference.model_server import AccessRefused
+from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
@@ -27,11 +29,14 @@ from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, Too
 
 if TYPE_CHECKING:
     from kowalski.inference.pool.context_window import ContextWindows
+    from kowalski.inference.pool.json_judge import JsonJudge
     from kowalski.inference.pool.member import Member
     from kowalski.inference.pool.retry_budget import RetryBudget
     from kowalski.inference.pool.roster import Roster
     from kowalski.inference.pool.waiting_line import WaitingLine
     from kowalski.model.chat import ChatRequest
+
+_LOG: Final = logging.getLogger(__name__)
 
 Sink = Callable[[ChatEvent], Awaitable[None]]
 """Takes the events of an answer, one after the other."""
@@ -48,6 +53,7 @@ class Resources:
     line: WaitingLine
     budget: RetryBudget
     windows: ContextWindows
+    judge: JsonJudge
     clock: Callable[[], float]
     default_model: Callable[[], str | None]
     probing: bool
@@ -102,7 +108,7 @@ class Call:
             await self._shared.roster.settle(self._request.model or self._shared.default_model())
             await self._ask(await self._model(), sink)
         if self._scope.cancelled_caught:
-            asked = f" {self._tries}" if self._tries.errors else ""
+            asked = f" {told}" if (told := str(self._tries)) else ""
             where = f" {self.served_by} was at it." if self.served_by else " No server was free."
             raise DeadlineExceeded(
                 f"There was no whole answer within {self._request.timeout_s:g} s.{where}{asked} "
@@ -132,6 +138,8 @@ class Call:
                 error = await self._attempt(seat, self._asked_of(seat.member, model), sink)
             if error is None:
                 return
+            if isinstance(error, Overloaded) and self._goes_back(seat, model, error):
+                continue
             self._tries.add(seat.member.name, error)
             if self._tries.objections > 1:
                 raise self._hopeless(model)
@@ -141,6 +149,19 @@ class Call:
                 model, self._tries.errors
             ):
                 await anyio.sleep(pause)
+
+    def _goes_back(self, seat: Seat, model: str, error: Overloaded) -> bool:
+        """Whether to wait in the line again, as if that server had not been asked."""
+        wait_s = seat.member.allowance.rests_s
+        soon = wait_s < self.left_s or self._others(model, {seat.member.name})
+        if seat.began or not (seat.member.allowance.promising and soon):
+            return False
+        self._tries.put_off(seat.member.name, error)
+        self.served_by = next(reversed(self._tries.errors), None)
+        if self._patience_s and self.served_by is None:
+            # Nobody has taken it yet.
+            self._scope.deadline = math.inf
+        return True
 
     def _asked_of(self, member: Member, model: str) -> ChatRequest:
         """What one server is asked: a long prefill or a cold model may take all the time that is
@@ -157,7 +178,7 @@ class Call:
         """Whether a server that is not among `but` could be asked now."""
         accepts = self._turn(model).accepts
         return any(
-            member.name not in but and member.usable and accepts(member)
+            member.name not in but and member.usable(model) and accepts(member)
             for member in self._shared.roster.members.values()
         )
 
@@ -187,17 +208,22 @@ class Call:
     async def _attempt(self, seat: Seat, request: ChatRequest, sink: Sink) -> KowalskiError | None:
         """One attempt. An error that another server may not have is returned."""
         member, model = seat.member, request.model or ""
+        again = isinstance(self._tries.errors.get(member.name), ServerUnavailable)
         try:
             if self._shared.probing:
-                await self._shared.windows.probe(member, model, estimated_tokens(request))
+                within_s = min(request.timeout_s, self.left_s) / 2
+                await self._shared.windows.probe(member, model, estimated_tokens(request), within_s)
                 if not self._shared.windows.fits(member, model, self._size.least):
                     # Now that this is known, the line offers other servers, or none.
                     return ContextTooLarge(f"It does not read as much for {model}.")
             await self._stream(seat, request, sink)
+        except Overloaded as error:
+            seat.refused(error.retry_after_s)
+            return error
         except ServerUnavailable as error:
-            seat.failed()
+            seat.failed(again=again)
             if error.retry_after_s is not None:
-                member.rests_until = self._shared.clock() + error.retry_after_s
+                member.allowance.rest(error.retry_after_s)
             return error
         except ModelUnavailable as error:
             seat.answered()
@@ -214,6 +240,12 @@ class Call:
         except RequestRefused as error:
             seat.answered()
             return error
+        except KowalskiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a server sends ends one attempt at most
+            _LOG.exception("Reading an answer of %s failed", member.name)
+            seat.failed(again=again)
+            return ServerFault(f"{member.name} sent what Kowalski failed to read: {error!r}.")
         return None
 
     async def _stream(self, seat: Seat, request: ChatRequest, sink: Sink) -> None:
@@ -277,7 +309,7 @@ class Call:
     def _given_up(self, why: str) -> ServerUnavailable:
         waits = [
             error.retry_after_s
-            for error in self._tries.errors.values()
+            for error in (*self._tries.errors.values(), *self._tries.overloads.values())
             if isinstance(error, ServerUnavailable) and error.retry_after_s is not None
         ]
         return ServerUnavailable(
@@ -287,7 +319,7 @@ class Call:
         )
 
     def _hopeless(self, model: str) -> KowalskiError:
-        if self._tries.failures and not self._tries.refusals:
+        if (self._tries.failures or self._tries.overloads) and not self._tries.refusals:
             return self._given_up("no other server can be asked")
         windows = self._shared.windows
         having = [m for m in self._shared.roster.members.values() if m.served(model)]
@@ -308,7 +340,7 @@ class Call:
         if (told := self._tries.told) is not None:
             return told
         troubles = sentences(
-            [f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having]
+            [f"{m.name}: {(m.trouble(model) or 'it cannot be asked').rstrip('.')}." for m in having]
         )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from kowalski.errors import KowalskiError
-from kowalski.inference.pool.json_answer import load_schema
 from kowalski.model.chat import ChatEvent
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kowalski.inference.pool.call import Call
+    from kowalski.inference.pool.json_judge import JsonJudge
 
 
 class ChatStream:
@@ -24,8 +24,9 @@ class ChatStream:
     between events, those of the attempts stay nested. One event at most waits to be read.
     """
 
-    def __init__(self, call: Call, schema: Mapping[str, Any] | None) -> None:
+    def __init__(self, call: Call, judge: JsonJudge, schema: Mapping[str, Any] | None) -> None:
         self._call = call
+        self._judge = judge
         self._schema = schema
         self._tasks = anyio.create_task_group()
         self._send, self._receive = anyio.create_memory_object_stream[ChatEvent](0)
@@ -63,7 +64,7 @@ class ChatStream:
     async def _run(self) -> None:
         try:
             if self._schema is not None:
-                await load_schema(self._schema)
+                await self._judge.check(self._schema)
             await self._call.run(self._send.send)
         except KowalskiError as error:
             self._error = error

@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-import anyio.to_thread
+import anyio
 
 from kowalski.errors import AnswerInvalid, DeadlineExceeded
+from kowalski.inference.pool.json_judge import JudgementTooLong
 from kowalski.model.chat import ChatMessage, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from kowalski.inference.pool.json_schema import JsonSchema
+    from kowalski.inference.pool.json_judge import JsonJudge, Verdict
     from kowalski.model.chat import ChatRequest, ChatResult
 
 ASKED_AT_MOST: Final = 3
-
-_FENCED: Final = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
-
-
-async def load_schema(schema: Mapping[str, Any]) -> JsonSchema:
-    """The schema, checked, without keeping the event loop from its work.
-
-    Raises:
-        InvalidRequest: it is none, or refers to something outside of itself.
-    """
-    return await anyio.to_thread.run_sync(_load, schema)
 
 
 async def ask_for_json(
     ask: Callable[[ChatRequest], Awaitable[ChatResult]],
     request: ChatRequest,
     left_s: Callable[[], float],
+    judge: JsonJudge,
 ) -> ChatResult:
     """The first answer that satisfies `request.json_schema`; its text is the JSON alone.
 
     Servers that know schemas are given it with the request. One that calls tools is no answer yet,
-    and returned as it is. An answer that does not satisfy it is
-    handed back to the model with what is wrong, until `ASKED_AT_MOST` answers have failed. Times,
-    tokens and restarts of all of them are summed up. `left_s` tells the seconds that the last
-    call of `ask` had left.
+    and returned as it is. An answer that does not satisfy it is handed back to the model with what
+    is wrong, until `ASKED_AT_MOST` answers have failed. Times, tokens and restarts of all of them
+    are summed up. `left_s` tells the seconds that the last call of `ask` had left, and `judge`
+    whether an answer satisfies the schema.
 
     Raises:
         InvalidRequest: the schema is none, or refers to something outside of itself.
-        AnswerInvalid: no answer satisfied it; `partial_text` is the last.
-        DeadlineExceeded: the time was over between two answers.
+        AnswerInvalid: no answer satisfied it, or it takes too long to tell whether one does;
+            `partial_text` is the last.
+        DeadlineExceeded: the time was over before an answer was found to satisfy it.
         KowalskiError: as `ask`.
     """
-    schema = await load_schema(request.json_schema or {})
+    schema = request.json_schema or {}
+    with anyio.move_on_after(request.timeout_s) as limit:
+        await judge.check(schema)
+    if limit.cancelled_caught:
+        raise _late(request)
     asked = request
     results: list[ChatResult] = []
     while True:
@@ -60,9 +54,12 @@ async def ask_for_json(
         if result.tool_calls:
             # What is called must be answered before there is anything to judge.
             return _summed_up(results, result.text)
-        found, problem = await anyio.to_thread.run_sync(_judge, schema, result.text)
-        if problem is None:
-            return _summed_up(results, found)
+        with anyio.move_on_after(left_s()) as limit:
+            verdict = await _judged(judge, schema, result)
+        if limit.cancelled_caught:
+            raise _late(request)
+        if (problem := verdict.problem) is None:
+            return _summed_up(results, verdict.text)
         if len(results) == ASKED_AT_MOST:
             raise AnswerInvalid(
                 f"None of {ASKED_AT_MOST} answers of {result.served_by} satisfied the JSON schema. "
@@ -71,10 +68,7 @@ async def ask_for_json(
                 result.text,
             )
         if (left := left_s()) <= 0:
-            raise DeadlineExceeded(
-                f"There was no answer that satisfies the JSON schema within {request.timeout_s:g} "
-                "s. Give it more time (timeout_s), or simplify the schema."
-            )
+            raise _late(request)
         asked = replace(
             request,
             timeout_s=left,
@@ -86,30 +80,24 @@ async def ask_for_json(
         )
 
 
-def _load(schema: Mapping[str, Any]) -> JsonSchema:
-    # What validates takes a fifth of a second to load: only prompts with a schema pay for it.
-    from kowalski.inference.pool.json_schema import JsonSchema
+async def _judged(judge: JsonJudge, schema: Mapping[str, Any], result: ChatResult) -> Verdict:
+    try:
+        return await judge.judge(schema, result.text)
+    except JudgementTooLong as error:
+        raise AnswerInvalid(
+            f"Whether the answer of {result.served_by} satisfies the JSON schema cannot be told in "
+            f"{judge.judged_s:g} s. A pattern in it may need ever longer on a long text (it has a "
+            "repetition within another, such as `(a+)+`): write it in another way, or leave it "
+            "out.",
+            result.text,
+        ) from error
 
-    return JsonSchema(schema)
 
-
-def _judge(schema: JsonSchema, text: str) -> tuple[str, str | None]:
-    """The JSON within an answer, and what is wrong with it."""
-    candidates = [text.strip()]
-    fenced = _FENCED.findall(text)
-    if len(fenced) == 1:
-        candidates.append(fenced[0].strip())
-    problem = ""
-    for candidate in candidates:
-        try:
-            value = json.loads(candidate, parse_constant=_refuse_constant)
-        except RecursionError:
-            problem = problem or "it is nested too deeply"
-        except ValueError as error:
-            problem = problem or f"it is no JSON: {error}"
-        else:
-            return candidate, schema.problem(value)
-    return text, problem
+def _late(request: ChatRequest) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"There was no answer that satisfies the JSON schema within {request.timeout_s:g} s. Give "
+        "it more time (timeout_s), or simplify the schema."
+    )
 
 
 def _complaint(problem: str) -> str:
@@ -135,7 +123,3 @@ def _summed_up(results: list[ChatResult], text: str) -> ChatResult:
         if usages
         else None,
     )
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is none of its numbers")

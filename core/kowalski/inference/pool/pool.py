@@ -12,6 +12,7 @@ from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
+from kowalski.inference.pool.json_judge import JsonJudge
 from kowalski.inference.pool.request_check import check_request
 from kowalski.inference.pool.retry_budget import RetryBudget
 from kowalski.inference.pool.roster import Roster
@@ -53,7 +54,7 @@ class Pool:
     ) -> None:
         clock = anyio.current_time
         self.default_model = default_model
-        self._windows = ContextWindows()
+        self._windows = ContextWindows(clock)
         self._first = tuple(servers)
         self._tasks = anyio.create_task_group()
         self._roster = Roster(clock, changed=lambda: self._line.stir())
@@ -63,6 +64,7 @@ class Pool:
             line=self._line,
             budget=RetryBudget(clock),
             windows=self._windows,
+            judge=JsonJudge(),
             clock=clock,
             default_model=lambda: self.default_model,
             probing=probing,
@@ -82,6 +84,7 @@ class Pool:
     ) -> None:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
+        await self._shared.judge.aclose()
 
     def add(self, server: ModelServer) -> None:
         """Take a server in.
@@ -130,7 +133,7 @@ class Pool:
     def problems(self) -> dict[str, str]:
         """Why servers cannot or should not be asked now, by name; those that are well lack."""
         members = self._roster.members.values()
-        return {m.name: trouble for m in members if (trouble := m.trouble) is not None}
+        return {m.name: trouble for m in members if (trouble := m.trouble()) is not None}
 
     def chat(self, request: ChatRequest, *, principal: str = "") -> ChatStream:
         """An answer as it comes: an async context manager of an async iterator of events.
@@ -147,7 +150,7 @@ class Pool:
         """
         check_request(request)
         call = Call(self._shared, request, principal=principal)
-        return ChatStream(call, request.json_schema)
+        return ChatStream(call, self._shared.judge, request.json_schema)
 
     async def complete(self, request: ChatRequest, *, principal: str = "") -> ChatResult:
         """A whole answer. One with a schema is JSON that satisfies it.
@@ -176,7 +179,7 @@ class Pool:
 
     def explain(self) -> tuple[InferenceScore, ...]:
         """How the servers would be chosen from for a prompt that came now, the best first."""
-        return _ordered(map(self._score, self._roster.members.values()))
+        return _ordered(self._score(member) for member in self._roster.members.values())
 
     async def explain_for(self, model: str | None) -> tuple[InferenceScore, ...]:
         """As `explain`, for a prompt that names `model`, or none: who lacks it is not eligible.
@@ -190,7 +193,7 @@ class Pool:
 
     def _score_for(self, member: Member, model: str) -> InferenceScore:
         score = replace(
-            self._score(member),
+            self._score(member, model),
             reads_tokens=self._windows.known(member, model),
             asked_how_much=self._windows.found_out(member, model),
         )
@@ -198,7 +201,7 @@ class Pool:
             return score
         return replace(score, eligible=False, note=score.note or f"it does not have {model} now")
 
-    def _score(self, member: Member) -> InferenceScore:
+    def _score(self, member: Member, model: str | None = None) -> InferenceScore:
         first_token_ms = member.latency.expected_ms
         waiting = self._line.waiting_for(member)
         expected_ms = placement.expected_ms(first_token_ms, member.busy, waiting, member.slots)
@@ -210,8 +213,8 @@ class Pool:
             waiting=waiting,
             slots=member.slots,
             expected_ms=expected_ms,
-            eligible=member.usable,
-            note=member.trouble or "",
+            eligible=member.usable(model),
+            note=member.trouble(model) or "",
         )
 
 

@@ -10,6 +10,10 @@ from kowalski.errors import InvalidRequest
 if TYPE_CHECKING:
     from kowalski.model.chat import ChatMessage, ChatRequest
 
+MAX_SCHEMA_PARTS: Final = 10_000
+MAX_SCHEMA_CHARACTERS: Final = 256 * 1024
+MAX_SCHEMA_DEPTH: Final = 64
+
 _CHOICES: Final = ("auto", "none", "required")
 
 
@@ -35,6 +39,8 @@ def check_request(request: ChatRequest) -> None:
         names.append(name)
     if request.tool_choice is not None:
         _check_choice(request.tool_choice, names)
+    if request.json_schema is not None:
+        _check_schema(request.json_schema)
 
 
 def _check_message(number: int, message: ChatMessage) -> None:
@@ -47,6 +53,33 @@ def _check_message(number: int, message: ChatMessage) -> None:
             f"Message {number} has a tool_call_id: that is for what a tool answers, with the role "
             f"tool and not {message.role}."
         )
+
+
+def _check_schema(schema: Mapping[str, Any]) -> None:
+    """Whether it is of a size that can be looked at. What it says is for whoever judges by it."""
+    parts = characters = depth = 0
+    level: list[Any] = [schema]
+    while level:
+        depth += 1
+        parts += len(level)
+        characters += sum(len(part) for part in level if isinstance(part, str))
+        if (
+            depth > MAX_SCHEMA_DEPTH
+            or parts > MAX_SCHEMA_PARTS
+            or characters > MAX_SCHEMA_CHARACTERS
+        ):
+            raise InvalidRequest(
+                f"The JSON schema is too large. At most {MAX_SCHEMA_DEPTH} levels, "
+                f"{MAX_SCHEMA_PARTS:,} values and {MAX_SCHEMA_CHARACTERS // 1024} KB of text are "
+                "taken: simplify it, or leave out what only describes."
+            )
+        level = [inner for part in level for inner in _within(part)]
+
+
+def _within(part: object) -> list[Any]:
+    if isinstance(part, Mapping):
+        return [*part, *part.values()]
+    return list(part) if isinstance(part, (list, tuple)) else []
 
 
 def _check_choice(choice: Any, names: list[str]) -> None:

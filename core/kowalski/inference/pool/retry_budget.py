@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final
 
+from kowalski.inference.pool.allowance import LONGEST_REST_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,8 +59,9 @@ def pause_s(attempt: int, retry_after_s: float | None = None) -> float:
     """Seconds to wait before a server that failed for the `attempt`th time (from 1) is asked again.
 
     Full jitter: anything between nothing and a bound that doubles, so that callers that failed
-    together do not come back together. What the server asked for comes on top.
+    together do not come back together. What the server asked for comes on top,
+    but no more than `LONGEST_REST_S`.
     """
     bound = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (attempt - 1))
     # Jitter is no secret.
-    return (retry_after_s or 0.0) + random.uniform(0.0, bound)  # noqa: S311
+    return min(retry_after_s or 0.0, LONGEST_REST_S) + random.uniform(0.0, bound)  # noqa: S311

@@ -13,7 +13,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.excerpt import sentences
-from kowalski.inference.model_server import AccessRefused, ServerFault
+from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 
 _FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused, ServerFault)
 """What a server would say again if it were asked again."""
@@ -22,10 +22,15 @@ _FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused, ServerFault)
 @dataclass(slots=True)
 class Tries:
     """The last error of each server, in the order in which they were asked, and how often
-    servers failed."""
+    servers failed. Those that only took no more just then are asked again and count for nothing."""
 
     errors: dict[str, KowalskiError] = field(default_factory=dict)
+    overloads: dict[str, Overloaded] = field(default_factory=dict)
     failures: int = 0
+
+    def put_off(self, server: str, error: Overloaded) -> None:
+        """A server took no more."""
+        self.overloads[server] = error
 
     def add(self, server: str, error: KowalskiError) -> None:
         """A server did not answer, and why."""
@@ -68,7 +73,8 @@ class Tries:
         return next(iter([*self.refusals, *too_long, *lockouts]), None)
 
     def __str__(self) -> str:
-        return sentences([f"{name}: {e.user_message}" for name, e in self.errors.items()])
+        told = {**self.overloads, **self.errors}
+        return sentences([f"{name}: {error.user_message}" for name, error in told.items()])
 
 
 def _is_loading(error: KowalskiError) -> bool:

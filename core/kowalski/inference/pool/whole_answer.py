@@ -34,7 +34,7 @@ class WholeAnswer:
         """
         if request.json_schema is None:
             return await self._ask(request)
-        return await ask_for_json(self._ask, request, self._left_s)
+        return await ask_for_json(self._ask, request, self._left_s, self._shared.judge)
 
     def failure(self, error: KowalskiError) -> ChatFailure:
         """What to report of a run that ended with `error`."""

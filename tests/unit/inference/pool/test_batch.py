@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -92,6 +93,21 @@ async def test_a_failure_is_an_outcome_with_what_had_come_and_ends_no_other() ->
     assert (failure.code, failure.partial_text) == ("request_refused", "half")
     assert (failure.message, failure.served_by) == ("Not this one.", "a")
     assert (progress.done, progress.failed, progress.per_server) == (4, 1, {"a": 3})
+
+
+async def test_a_prompt_at_which_kowalski_itself_fails_ends_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    impossible = replace(prompt(), json_schema={"const": object()})
+    async with (
+        Pool([FakeModelServer("a")]) as pool,
+        run_batch(pool, [prompt("1"), impossible, prompt("3")]) as batch,
+    ):
+        first, second, third = [outcome async for outcome in batch]
+    assert second.failure is not None
+    assert second.failure.code == "kowalski_error"
+    assert [one.result.text for one in (first, third) if one.result] == ["1", "3"]
+    assert "A prompt of a batch failed" in caplog.text
 
 
 async def test_each_prompt_has_a_time_of_its_own_which_begins_when_a_server_takes_it() -> None:

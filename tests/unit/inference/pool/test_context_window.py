@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fake_model_server import FakeModelServer, answers, events_of, fails, prompt
 from kowalski.errors import ContextTooLarge, RequestRefused
 from kowalski.inference.model_notes import ModelNotes
-from kowalski.inference.pool.context_window import MATTERS_FROM
+from kowalski.inference.pool.context_window import AGAIN_S, MATTERS_FROM
 from kowalski.inference.pool.pool import Pool
 from kowalski.inference.pool.refused_lengths import BELIEVED_S
 from kowalski.model.chat import Done, ServedModel, Text, Usage
@@ -319,3 +319,43 @@ async def test_a_server_that_fails_its_probe_is_replaced() -> None:
     async with Pool([bad, good]) as pool, pool.chat(prompt("word " * 3000)) as events:
         assert isinstance(await anext(events), Text)
     assert (len(bad.asked), len(good.asked)) == (1, 1)
+
+
+def reads_slowly(each_s: float) -> Behaviour:
+    """A server that counts nothing, and takes `each_s` for each thousand words of a prompt."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        await anyio.sleep(len(request.messages[-1].content.split()) / 1000 * each_s)
+        yield Text(text="read")
+        yield Done(finish_reason="stop")
+
+    return behave
+
+
+async def test_a_probe_takes_half_of_its_prompts_time_at_most_and_is_not_sent_again_at_once() -> (
+    None
+):
+    server = FakeModelServer("a", otherwise=reads_slowly(10))
+    async with Pool([server]) as pool:
+        for _ in range(2):
+            assert (await pool.complete(prompt("word " * 4000, timeout_s=100))).text == "read"
+        assert [request.max_tokens for request in server.asked] == [1, None, None]
+        await anyio.sleep(AGAIN_S)
+        assert (await pool.complete(prompt("word " * 4000, timeout_s=600))).text == "read"
+    assert [request.max_tokens for request in server.asked[3:]] == [1, None]
+
+
+async def test_whoever_waits_for_anothers_probe_does_so_for_half_of_the_own_time() -> None:
+    server = FakeModelServer("a", otherwise=reads_slowly(10))
+    async with Pool([server]) as pool, anyio.create_task_group() as tasks:
+        tasks.start_soon(pool.complete, prompt("word " * 4000))
+        await anyio.sleep(1)
+        assert (await pool.complete(prompt("word " * 4000, timeout_s=90))).text == "read"
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_probe_that_fails_costs_one_attempt() -> None:
+    server = FakeModelServer("a", script=[fails()], otherwise=reads_slowly(1))
+    async with Pool([server]) as pool:
+        assert (await pool.complete(prompt("word " * 4000))).text == "read"
+    assert [request.max_tokens for request in server.asked] == [1, None]

@@ -27,6 +27,7 @@ from kowalski.errors import (
 from kowalski.inference.pool.breaker import FAILURES
 from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
+from kowalski.inference.pool.retry_budget import ATTEMPTS
 from kowalski.model.chat import ChatEvent, Done, Restarted, ServedModel, Text
 
 if TYPE_CHECKING:
@@ -213,8 +214,8 @@ class TestFailures:
             tasks.start_soon(events_of, pool)
             await anyio.sleep(1)
             begun = anyio.current_time()
-            with pytest.raises(NoServerAvailable, match="it asked for a pause"):
-                await pool.complete(prompt(timeout_s=60))
+            with pytest.raises(NoServerAvailable, match=r"it asked for a pause.* 59 s more"):
+                await pool.complete(prompt(timeout_s=30))
             assert anyio.current_time() == begun
             tasks.cancel_scope.cancel()
 
@@ -256,6 +257,10 @@ class TestFailures:
         assert sum(len(server.asked) for server in servers) <= 50 + 10 + 50 * 0.2
 
 
+# All but the last of the prompts that shut a server out have all their attempts.
+SENT = (FAILURES - 1) * ATTEMPTS + 1
+
+
 class TestAFailingServer:
     async def test_is_asked_again_at_once_where_many_prompts_failed_together(self) -> None:
         server = FakeModelServer("a", script=[fails(None, "cut", after_s=1)] * FAILURES)
@@ -264,21 +269,38 @@ class TestAFailingServer:
                 tasks.start_soon(pool.complete, prompt())
         assert len(server.asked) == 2 * FAILURES
 
-    async def test_is_left_alone_and_said_to_be_once_it_failed_five_times(self) -> None:
+    async def test_is_left_alone_and_said_to_be_once_five_prompts_failed(self) -> None:
         server = FakeModelServer("a", otherwise=fails())
         async with Pool([server]) as pool:
-            for _ in range(2):
+            for _ in range(FAILURES):
                 with pytest.raises(ServerUnavailable):
                     await pool.complete(prompt())
             asked = len(server.asked)
             with pytest.raises(NoServerAvailable, match="a: it failed several times in a row"):
                 await pool.complete(prompt())
-        assert len(server.asked) == asked == 5
+        assert len(server.asked) == asked == SENT
+
+    async def test_is_still_asked_for_its_models_that_answer(self) -> None:
+        async def breaks_at_m(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+            if request.model == "m":
+                raise ServerUnavailable("The runner has died.")
+            async for event in answers("whole")(request):
+                yield event
+
+        server = FakeModelServer("a", models=loaded("m", "n"), otherwise=breaks_at_m)
+        async with Pool([server]) as pool:
+            for _ in range(FAILURES):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            with pytest.raises(NoServerAvailable, match="a: it failed several times in a row"):
+                await pool.complete(prompt())
+            assert (await pool.complete(prompt(model="n"))).text == "whole"
+            assert "asked for m, it failed several times" in pool.problems()["a"]
 
     async def test_serves_again_after_one_prompt_has_proven_it_well(self) -> None:
-        server = FakeModelServer("a", script=[fails()] * 5)
+        server = FakeModelServer("a", script=[fails()] * SENT)
         async with Pool([server]) as pool:
-            for _ in range(2):
+            for _ in range(FAILURES):
                 with pytest.raises(ServerUnavailable):
                     await pool.complete(prompt())
             await anyio.sleep(10)
@@ -297,9 +319,9 @@ class TestAFailingServer:
         assert pool.problems() == {}
 
     async def test_can_be_tried_by_another_when_whoever_tried_it_left(self) -> None:
-        server = FakeModelServer("a", script=[fails()] * 5 + [hangs()])
+        server = FakeModelServer("a", script=[fails()] * SENT + [hangs()])
         async with Pool([server]) as pool:
-            for _ in range(2):
+            for _ in range(FAILURES):
                 with pytest.raises(ServerUnavailable):
                     await pool.complete(prompt())
             await anyio.sleep(10)

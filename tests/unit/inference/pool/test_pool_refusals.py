@@ -104,3 +104,13 @@ class TestAServerThatLetsNobodyIn:
         async with Pool([locked, FakeModelServer("b", slots=1)]) as pool:
             assert (await pool.complete(prompt("word " * 3000))).served_by == "b"
         assert len(locked.asked) == 1
+
+
+async def test_an_answer_that_cannot_be_read_ends_one_attempt_and_nothing_else() -> None:
+    unreadable = FakeModelServer("a", otherwise=fails(RecursionError("too deep")))
+    async with Pool([unreadable]) as pool:
+        with pytest.raises(ServerUnavailable, match="failed to read"):
+            await pool.complete(prompt())
+    assert len(unreadable.asked) == 1
+    async with Pool([unreadable, FakeModelServer("b")]) as pool:
+        assert (await pool.complete(prompt())).served_by == "b"

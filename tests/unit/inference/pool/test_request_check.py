@@ -16,6 +16,13 @@ TOOL = {"type": "function", "function": {"name": "weather"}}
 CALL = ToolCall(id="c1", name="weather", arguments="{}")
 
 
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        schema = {"items": schema}
+    return schema
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
@@ -26,6 +33,9 @@ CALL = ToolCall(id="c1", name="weather", arguments="{}")
         ({"tools": (TOOL, {"name": "weather"})}, "Tool 2"),
         ({"tools": ({"type": "function", "function": {}},)}, "Tool 1"),
         ({"tools": ("weather",)}, "Tool 1"),
+        ({"json_schema": nested(65)}, "schema is too large"),
+        ({"json_schema": {"enum": list(range(10_001))}}, "schema is too large"),
+        ({"json_schema": {"const": "x" * 300_000}}, "schema is too large"),
         ({"tool_choice": "auto"}, "give tools too"),
         ({"tools": (TOOL,), "tool_choice": "weather"}, "tool_choice is auto"),
         (
