@@ -9,6 +9,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski.errors import InvalidRequest
 from kowalski.model.chat import ChatMessage, ChatRequest
+from kowalski_mcp.answer_schema import check_schema
 from kowalski_mcp.batch import FollowedBatch
 from kowalski_mcp.client import requester
 from kowalski_mcp.inference import Inference
@@ -60,6 +61,8 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
         if template is not None and isinstance(inputs, str):
             inputs = await lines_of(inputs, scope, requester(ctx, scope.face))
         asked = _prompts(prompts, template, inputs)
+        if json_schema is not None:
+            await check_schema(json_schema)
         requests = (
             ChatRequest(
                 messages=(*before, ChatMessage("user", prompt)),

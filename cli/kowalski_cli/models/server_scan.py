@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kowalski.errors import InvalidRequest
+from kowalski.inference.completions.endpoint import canonical_url
 from kowalski.inference.scan.scan import PORTS, Scan
 from kowalski.inference.scan.subnet import network_named, own_addresses, own_networks
 from kowalski_cli.screen.event_lines import json_text
@@ -99,14 +100,15 @@ async def _look(networks: tuple[IPv4Network, ...], *, quiet: bool) -> tuple[Foun
 
 
 def _known_urls(servers: Sequence[ServerInfo]) -> dict[str, str]:
-    """By URL the name of each server; one on this host is known by all of its addresses."""
+    """By canonical URL the name of each server; one on this host is known by all of its
+    addresses."""
     known = {}
     here = [str(address.ip) for address in own_addresses()]
     for server in servers:
-        for url in server.urls:
+        for url in map(canonical_url, server.urls):
             known[url] = server.name
-            if "//127.0.0.1:" in url:
-                known |= {url.replace("127.0.0.1", address): server.name for address in here}
+            if "//localhost:" in url:
+                known |= {url.replace("localhost", address): server.name for address in here}
     return known
 
 
@@ -114,7 +116,7 @@ async def _taken(
     engine: Engine, found: FoundServer, known: dict[str, str], *, adds: bool
 ) -> Finding:
     entry = found.entry
-    name = next((known[url] for url in entry.urls if url in known), None)
+    name = next((known[url] for url in map(canonical_url, entry.urls) if url in known), None)
     if adds and name is None:
         await engine.add_server(entry)
     return Finding(

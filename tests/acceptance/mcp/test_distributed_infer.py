@@ -358,7 +358,7 @@ async def test_a_batch_ends_with_the_connection(
         ({"template": "no place", "inputs": ["a"]}, "{input}"),
         ({"inputs": "lines.txt"}, "together with inputs"),
         ({"template": "{input}", "inputs": "none.txt"}, "No such file"),
-        ({"template": "{input}", "inputs": "/dev/null"}, "no lines"),
+        ({"template": "{input}", "inputs": "/dev/null"}, "a device"),
         ({"prompts": []}, "prompts"),
         ({"prompts": "one"}, "prompts"),
         ({"prompts": ["a"] * 10_001}, "prompts"),
@@ -366,6 +366,8 @@ async def test_a_batch_ends_with_the_connection(
         ({"prompts": ["a"], "temperature": -1}, "temperature"),
         ({"prompts": ["a"], "timeout_s": 0}, "timeout_s"),
         ({"prompts": ["a"], "json_schema": "string"}, "json_schema"),
+        ({"prompts": ["a"], "json_schema": {"type": "strnig"}}, "json_schema: This is no valid"),
+        ({"prompts": ["a"], "json_schema": {"$ref": "http://h/s"}}, "nothing is fetched"),
         ({"prompts": ["a"], "api_key": "x"}, "api_key"),
     ],
 )

@@ -26,7 +26,8 @@ from doubles.completion_server import (
 )
 from doubles.exo.cluster import MODEL, exo_cluster
 from kowalski.agent.home.places import Places
-from kowalski.agent.models.servers import EXO_URLS, OPENAI_URLS, Servers, from_environment
+from kowalski.agent.models.named_servers import EXO_URLS, OPENAI_URLS, from_environment
+from kowalski.agent.models.servers import Servers
 from kowalski.engine import Engine
 from kowalski.errors import (
     ContextTooLarge,
@@ -309,16 +310,68 @@ async def test_servers_of_the_environment_are_there_and_cannot_be_removed(places
                 await servers.remove(f"127.0.0.1:{one.port}")
 
 
-async def test_servers_of_the_environment_keep_their_secrets_and_their_number(
-    places: Places,
-) -> None:
-    environ = {
-        OPENAI_URLS: "http://user:s3cret@127.0.0.1:1/a,http://127.0.0.1:1/b,http://h/v1?key=s3cret"
-    }
+async def test_servers_of_one_host_in_the_environment_have_numbers(places: Places) -> None:
+    environ = {OPENAI_URLS: "http://127.0.0.1:1/a,http://127.0.0.1:1/b"}
     async with Servers(places, InferenceSettings(discover=False), environ) as servers:
         listed = await servers.list()
-    assert [info.name for info in listed] == ["127.0.0.1:1", "127.0.0.1:1-2", "h"]
-    assert "s3cret" not in str(listed)
+    assert [info.name for info in listed] == ["127.0.0.1:1", "127.0.0.1:1-2"]
+
+
+@pytest.mark.parametrize("variable", [EXO_URLS, OPENAI_URLS])
+@pytest.mark.parametrize(
+    "url", ["not a url", "ftp://h", "http://me:s3cret@h", "http://h/v1?key=s3cret"]
+)
+async def test_a_variable_that_names_no_server_is_told(
+    places: Places, variable: str, url: str
+) -> None:
+    environ = {variable: f"http://127.0.0.1:1,{url}"}
+    with pytest.raises(InvalidSettings, match=f"{variable}: .*agent stop") as raised:
+        async with Servers(places, InferenceSettings(discover=False), environ):
+            pass
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_a_server_that_is_named_twice_is_one(places: Places) -> None:
+    settings = InferenceSettings(discover=False)
+    async with completion_server(serving(GREETING)) as server:
+        here = f"http://LOCALHOST:{server.port}/"
+        environ = {OPENAI_URLS: f"{server.url}, {server.url}/v1, {here}"}
+        async with Servers(places, settings, environ) as servers:
+            assert [info.source for info in await servers.list()] == ["environment"]
+            with pytest.raises(
+                InvalidRequest, match=rf"there already: it is 127\.0\.0\.1:{server.port}"
+            ):
+                await servers.add(ServerEntry(name="again", kind="openai", urls=(here,)))
+        async with Servers(places, settings, {}) as servers:
+            await servers.add(ServerEntry(name="own", kind="openai", urls=(here,)))
+        async with Servers(places, settings, environ) as servers:
+            assert [info.name for info in await servers.list()] == ["own"]
+
+
+async def test_a_server_that_was_found_is_known_by_the_name_that_it_is_given(
+    places: Places,
+) -> None:
+    async with completion_server(serving(GREETING)) as server:
+        usual = [ServerEntry(name="usual", kind="openai", urls=(server.url,))]
+        here = f"http://localhost:{server.port}/v1"
+        async with Servers(places, InferenceSettings(), {}, usual) as servers:
+            assert [info.name for info in await servers.list()] == ["usual"]
+            await servers.add(ServerEntry(name="own", kind="openai", urls=(here,)))
+            assert [info.name for info in await servers.list()] == ["own"]
+        async with Servers(places, InferenceSettings(), {}, usual) as servers:
+            assert [info.name for info in await servers.list()] == ["own"]
+
+
+async def test_a_server_that_the_file_has_twice_is_asked_once(places: Places) -> None:
+    async with completion_server(serving(GREETING)) as server:
+        places.servers_file.write_text(
+            f'[a]\nurls = ["{server.url}"]\n[b]\nurls = ["{server.url}/v1"]\n'
+        )
+        places.servers_file.chmod(0o600)
+        async with Servers(places, InferenceSettings(discover=False), {}) as servers:
+            first, second = await servers.list()
+    assert (first.problem, [model.name for model in first.models]) == (None, ["small"])
+    assert "the server a under another name" in (second.problem or "")
 
 
 def test_the_nodes_of_the_environment_are_one_cluster() -> None:

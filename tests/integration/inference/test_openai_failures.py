@@ -8,6 +8,7 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import SocketAttribute
 
@@ -168,6 +169,45 @@ async def test_a_compressed_bomb_is_given_up_in_bounded_memory(kind: str, limit:
     assert f"more than {limit} MB" in failed.user_message
 
 
+@pytest.mark.parametrize("line", [b"\n", b": x\n", b"data: {}\n\n", delta(content="")])
+async def test_an_answer_of_nothing_is_given_up_without_holding_up_others(line: bytes) -> None:
+    packed = gzip.compress(line * 200_000, 1)
+    bomb = reply(packed, content_type="text/event-stream", content_encoding="gzip")
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_turns)
+        failed = await failure_of(bomb)
+        tasks.cancel_scope.cancel()
+    assert isinstance(failed, ServerFault)
+    assert "more than 100,000" in failed.user_message
+    # As many pieces as have been looked at, and a few for the connection.
+    assert turns > 100_000 * len(line) / 16_384
+
+
+async def test_a_connection_that_was_made_for_a_request_is_not_tried_twice() -> None:
+    async with completion_server({CHAT: raw()}) as server, OpenAIServer(server.url) as client:
+        with pytest.raises(ServerUnavailable):
+            await collect(client, [])
+        assert len(server.heard) == 1
+
+
+async def test_a_request_that_a_kept_connection_lost_is_sent_once_more() -> None:
+    async with (
+        completion_server({CHAT: [WHOLE, raw(), WHOLE]}) as server,
+        OpenAIServer(server.url) as client,
+    ):
+        for _ in range(2):
+            await collect(client, [])
+        assert (len(server.heard), server.connections) == (3, 2)
+
+
 async def test_a_line_without_an_end_is_given_up() -> None:
     failed = await failure_of(endless(stream_head(), chunk(b"x" * 500_000)))
     assert "4 MB" in failed.user_message
@@ -227,8 +267,6 @@ async def test_after_every_failure_the_next_call_succeeds() -> None:
     failing = [
         json_reply({"error": "no"}, status=500),
         cut_stream(delta(content="half")),
-        # What ends before it says anything is asked once more.
-        raw(b"SSH-2.0\r\n"),
         raw(b"SSH-2.0\r\n"),
         stalled_stream(delta(content="half")),
         WHOLE,

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from doubles.completion_server import DONE, data, delta, finish, usage
 from kowalski.errors import ContextTooLarge, KowalskiError, ModelUnavailable, ServerUnavailable
-from kowalski.inference.completions.completion import Completion
+from kowalski.inference.completions.completion import MAX_ANSWER_CHARACTERS, Completion
 from kowalski.inference.completions.endpoint import Endpoint
 from kowalski.inference.completions.event_stream import EventStream, PlainBody, ServerSentEvent
+from kowalski.inference.model_server import ServerFault
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Text, ToolCall, Usage
 
 CHUNK_KEYS = [
@@ -294,3 +295,35 @@ def test_the_completions_id_is_known_from_its_first_event() -> None:
     completion = Completion(ENDPOINT, "llama")
     completion.take(ServerSentEvent('{"id": "abc", "choices": []}'))
     assert completion.completion_id == "abc"
+
+
+def test_halves_of_characters_are_replaced_wherever_they_stand() -> None:
+    pieces = (
+        r'{"delta": {"reasoning": "why \ud83d?"}}',
+        r'{"delta": {"content": "a \ud83d\ude00 b \ude00 c"}}',
+        r'{"delta": {"content": [{"text": "d \ud83d"}]}}',
+        r'{"delta": {"tool_calls": [{"function": {"name": "f\udfff", "arguments": "\ud800"}}]}}',
+        r'{"delta": {}, "finish_reason": "tool_calls"}',
+    )
+    events = read(*(f'data: {{"choices": [{piece}]}}\n\n'.encode() for piece in pieces))
+    assert events[:4] == [
+        Reasoning(text="why \ufffd?"),
+        Text(text="a 😀 b \ufffd c"),
+        Text(text="d \ufffd"),
+        ToolCall(id="call_1", name="f\ufffd", arguments="\ufffd"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        delta(content="x" * 2**20),
+        delta(reasoning_content="x" * 2**20),
+        call_piece(index=0, function={"name": "f", "arguments": "x" * 2**20}),
+    ],
+)
+def test_an_answer_longer_than_any_that_is_meant_is_given_up(piece: bytes) -> None:
+    fitting = MAX_ANSWER_CHARACTERS // 2**20
+    read(*[piece] * fitting, finish())
+    with pytest.raises(ServerFault, match="max_tokens"):
+        read(*[piece] * (fitting + 1), finish())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.errors import InvalidSettings
-from kowalski.inference.completions.endpoint import ApiKey, Endpoint, public_url
+from kowalski.inference.completions.endpoint import ApiKey, Endpoint, canonical_url, public_url
 
 KEY = ApiKey("sk-very-secret", "the environment variable LLM_KEY")
 
@@ -31,7 +31,61 @@ def test_a_url_may_have_its_version_or_not(url: str, root: str, api: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://", "ftp://pi", "http://pi:99999", "http://pi:x", "http://[::1", "pi:0"]
+    ("url", "other"),
+    [
+        ("http://pi:8080", "http://pi:8080/v1"),
+        ("http://pi:8080/v1/", "pi:8080"),
+        ("http://PI:8080", "HTTP://pi:8080/"),
+        ("http://pi.:8080", "http://pi:8080"),
+        ("http://pi", "http://pi:80"),
+        ("https://pi", "https://pi:443/v1"),
+        ("http://127.0.0.1:1", "http://localhost:1"),
+        ("http://[::1]:1", "http://localhost:1"),
+        ("http://[fd00::0:1]:1", "http://[fd00::1]:1"),
+    ],
+)
+def test_two_ways_to_write_a_servers_url_mean_one(url: str, other: str) -> None:
+    assert canonical_url(url) == canonical_url(other)
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("http://pi:8080", "https://pi:8080"),
+        ("http://pi:8080", "http://pi:8081"),
+        ("http://pi:8080", "http://pie:8080"),
+        ("http://pi/a", "http://pi/b"),
+        ("http://pi/v1", "http://pi/v2"),
+        ("http://127.0.0.1:1", "http://127.0.0.2:1"),
+    ],
+)
+def test_urls_of_different_servers_stay_different(url: str, other: str) -> None:
+    assert canonical_url(url) != canonical_url(other)
+
+
+@given(st.text())
+def test_what_is_no_url_has_no_other_way(url: str) -> None:
+    try:
+        Endpoint.at(url)
+    except InvalidSettings:
+        assert canonical_url(url) == url
+    else:
+        assert canonical_url(canonical_url(url)) == canonical_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "ftp://pi",
+        "http://pi:99999",
+        "http://pi:x",
+        "http://[::1",
+        "pi:0",
+        "not a url",
+        "http://pi$:1",
+    ],
 )
 def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(InvalidSettings):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.inference.completions.event_stream import (
+    MAX_EMPTY_LINES,
     MAX_EVENT_BYTES,
     MAX_LINE_BYTES,
     Comment,
@@ -108,3 +109,10 @@ def test_an_event_beyond_the_bound_is_refused_before_it_ends() -> None:
         stream.feed(line + b"\n")
     with pytest.raises(MalformedStream):
         stream.feed(line + b"\n")
+
+
+def test_more_empty_lines_than_any_stream_has_are_refused() -> None:
+    stream = EventStream()
+    stream.feed(b"\n" * MAX_EMPTY_LINES)
+    with pytest.raises(MalformedStream):
+        stream.feed(b"\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kowalski.errors import InvalidRequest, InvalidSettings, NoServerAvailable
 from kowalski.inference.completions.endpoint import Endpoint
+from kowalski.inference.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def chosen(entries: Sequence[ServerEntry], wanted: str | None) -> ServerEntry:
     root = _root(wanted)
     found = found or [e for e in entries if root and root in map(_root, e.urls)]
     if not found:
-        names = ", ".join(entry.name for entry in entries) or "none"
+        names = excerpt([entry.name for entry in entries]) or "none"
         raise InvalidRequest(
             f"There is no server {wanted!r}. There are: {names}. To add an exo cluster: "
             "kowalski servers add NAME URL --kind exo"
@@ -51,7 +52,7 @@ def _only(clusters: Sequence[ServerEntry]) -> ServerEntry:
             f"kowalski servers add NAME URL --kind exo. {_ELSEWHERE}"
         )
     if len(clusters) > 1:
-        names = ", ".join(entry.name for entry in clusters)
+        names = excerpt([entry.name for entry in clusters])
         raise InvalidRequest(f"On which exo cluster? Name one with --server: {names}.")
     return clusters[0]
 

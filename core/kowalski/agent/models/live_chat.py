@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kowalski.inference.pool.pool import Pool
     from kowalski.model.chat import ChatEvent, ChatRequest
 
+_PIECE: Final = 16_384
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -66,7 +67,7 @@ class LiveChat:
 
     def _take(self, event: ChatEvent) -> None:
         last = self._unread[-1] if self._unread else None
-        if isinstance(event, Text) and isinstance(last, Text):
+        if isinstance(event, Text) and isinstance(last, Text) and len(last.text) < _PIECE:
             # A reader that is slow gets fewer and longer pieces.
             self._unread[-1] = Text(text=last.text + event.text)
         else:

@@ -14,10 +14,12 @@ from kowalski.agent.background import Background
 from kowalski.agent.home.servers_file import ServersFile, check_entry
 from kowalski.agent.models.cluster_choice import chosen
 from kowalski.agent.models.local_servers import USUAL, listening
+from kowalski.agent.models.named_servers import EXO_URLS, OPENAI_URLS, from_environment
 from kowalski.agent.models.remembered import Remembered
 from kowalski.agent.models.server_keys import ServerKeys
 from kowalski.errors import InvalidRequest, InvalidSettings, KowalskiError, ServerUnavailable
-from kowalski.inference.completions.endpoint import public_url
+from kowalski.inference.completions.endpoint import canonical_url, public_url
+from kowalski.inference.excerpt import excerpt
 from kowalski.inference.exo.cluster import ExoCluster
 from kowalski.inference.exo.kinship import Kinship
 from kowalski.inference.openai.server import OpenAIServer
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from kowalski.model.placement import Removal, RemovalRequest
     from kowalski.settings.model import InferenceSettings
 
-EXO_URLS: Final = "KOWALSKI_EXO_URLS"
-OPENAI_URLS: Final = "KOWALSKI_OPENAI_URLS"
 _FOUND_AGAIN_S: Final = 10.0
 _TELLS_WITHIN_S: Final = 3.0
 _LOG: Final = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class Servers:
     cluster; `KOWALSKI_OPENAI_URLS`: a server each) and from the usual ports of this host.
 
     Raises:
-        InvalidSettings: on entering, where the file of servers is unsafe or wrong.
+        InvalidSettings: on entering, where the file of servers is unsafe or wrong, or a variable
+            names what is no URL.
     """
 
     def __init__(
@@ -88,14 +89,20 @@ class Servers:
 
     async def __aenter__(self) -> Self:
         stored = self._file.load()
+        named = from_environment(self._environ)
         self._tasks = await self._background.__aenter__()
         try:
             self.pool = await self._tasks.start(self._hold_pool)
             self._tasks.start_soon(self._remembered.keep)
             for entry in stored:
-                await self._open(entry, "settings")
-            for entry in from_environment(self._environ):
-                await self._open(replace(entry, name=self._free(entry.name)), "environment")
+                if (other := self._twin(entry)) is None:
+                    await self._open(entry, "settings")
+                else:
+                    twice = f"It is the server {other.entry.name} under another name: remove one."
+                    self._known[entry.name] = _Known(entry, "settings", twice)
+            for entry in named:
+                if self._twin(entry) is None:
+                    await self._open(replace(entry, name=self._free(entry.name)), "environment")
         except BaseException as error:
             await self._background.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -118,8 +125,12 @@ class Servers:
             if now < self._looked_at + _FOUND_AGAIN_S:
                 return
             self._looked_at = now
-            taken = {url for known in self._known.values() for url in known.entry.urls}
-            new = [e for e in self._usual if e.name not in self._known and not taken & {*e.urls}]
+            taken = {url for known in self._known.values() for url in _canonical(known.entry)}
+            new = [
+                entry
+                for entry in self._usual
+                if entry.name not in self._known and not taken & _canonical(entry)
+            ]
             async with anyio.create_task_group() as tasks:
                 for entry in new:
                     tasks.start_soon(self._try, entry)
@@ -195,7 +206,7 @@ class Servers:
 
         Raises:
             InvalidSettings: it is none, or its key is not to be had.
-            InvalidRequest: there is one of that name.
+            InvalidRequest: there is one of that name, or with that URL.
         """
         if key is not None:
             entry = replace(entry, key_from="file")
@@ -209,8 +220,14 @@ class Servers:
                     f"There is a server {entry.name} already. To replace it: "
                     f"kowalski servers remove {entry.name}"
                 )
-            if there is not None:
-                await self._close(entry.name)
+            twin = self._twin(entry)
+            if twin is not None and twin.source != "found":
+                raise InvalidRequest(
+                    f"That server is there already: it is {twin.entry.name}, at "
+                    f"{public_url(twin.entry.urls[0])}. `kowalski servers` tells how it is."
+                )
+            for found in {one.entry.name: one for one in (there, twin) if one is not None}:
+                await self._close(found)
             if key is not None:
                 entry = await self._keys.keep(entry, key)
             await self._open(entry, "settings")
@@ -231,7 +248,7 @@ class Servers:
         async with self._changing:
             known = self._known.get(name)
             if known is None:
-                names = ", ".join(self._known) or "none"
+                names = excerpt(self._known) or "none"
                 raise InvalidRequest(f"There is no server {name!r}. There are: {names}.")
             if known.source == "environment":
                 raise InvalidRequest(
@@ -247,6 +264,17 @@ class Servers:
             await self._close(name)
             self._remembered.forget(known.entry)
             self._store()
+
+    def _twin(self, entry: ServerEntry) -> _Known | None:
+        """The OpenAI-compatible server that is known with the URL of `entry`, however written.
+
+        Of exo clusters, their nodes tell which are the same.
+        """
+        if entry.kind == "exo":
+            return None
+        own = _canonical(entry)
+        known = (one for one in self._known.values() if one.entry.kind == entry.kind)
+        return next((one for one in known if own & _canonical(one.entry)), None)
 
     def _free(self, name: str) -> str:
         """`name`, or one like it that no server has."""
@@ -307,24 +335,13 @@ class Servers:
         return OpenAIServer(entry.urls[0], name=entry.name, api_key=key, notes=notes)
 
 
+def _canonical(entry: ServerEntry) -> set[str]:
+    return set(map(canonical_url, entry.urls))
+
+
 async def _has(cluster: ExoCluster, name: str) -> bool:
     try:
         return await cluster.has(name)
     except ServerUnavailable:
         # Another may have it, and if none does, the caller must say which is meant.
         return False
-
-
-def from_environment(environ: Mapping[str, str]) -> tuple[ServerEntry, ...]:
-    """The servers that the environment names."""
-    entries = []
-    if nodes := _urls(environ.get(EXO_URLS, "")):
-        entries.append(ServerEntry(name="exo", kind="exo", urls=nodes))
-    for url in _urls(environ.get(OPENAI_URLS, "")):
-        name = public_url(url).rpartition("//")[2].partition("/")[0]
-        entries.append(ServerEntry(name=name, kind="openai", urls=(url,)))
-    return tuple(entries)
-
-
-def _urls(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(url.strip() for url in text.split(",") if url.strip()))

@@ -20,8 +20,10 @@ from kowalski.inference.completions.event_stream import (
 from kowalski.inference.completions.http_client import BodyTooLarge, chunks, close
 from kowalski.inference.completions.refusal import refusal_of
 from kowalski.inference.completions.unreachable import unreachable
+from kowalski.inference.model_server import ServerFault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from kowalski.inference.completions.completion import Completion
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from kowalski.model.chat import ChatEvent
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MAX_EMPTY_EVENTS: Final = 100_000
 _PREFILL: Final = "prefill_progress"
+_CONNECTING: Final = "connect_tcp"
 _DROPPED: Final = "without sending a response"
 
 
@@ -62,6 +66,7 @@ class Answer:
         self._chunks = chunks(response, MAX_ANSWER_BYTES)
         self._ready: deque[ChatEvent] = deque()
         self._prefill = ""
+        self._empty = 0
         self._left_at = anyio.current_time()
         self._over = False
         self._failure: KowalskiError | None = None
@@ -163,10 +168,9 @@ class Answer:
             self._end(broken)
             return
         try:
-            items = self._decoder.feed(chunk)
+            self._take(self._decoder.feed(chunk))
         except MalformedStream as error:
             raise self._beyond_bounds(error) from error
-        self._take(items)
 
     def _take(self, items: list[StreamItem]) -> None:
         for item in items:
@@ -175,8 +179,12 @@ class Answer:
                 self._ready.extend(self.completion.take(item))
                 if self.completion.steps > steps:
                     self.progress_at = anyio.current_time()
+                    continue
             elif self._is_progress(item):
                 self.progress_at = anyio.current_time()
+            self._empty += 1
+            if self._empty > MAX_EMPTY_EVENTS:
+                raise MalformedStream(f"more than {MAX_EMPTY_EVENTS:,} events with nothing in them")
 
     def _is_progress(self, comment: Comment) -> bool:
         """Whether more of the prompt has been read; the same news again is none."""
@@ -199,8 +207,8 @@ class Answer:
             return self._deadlines.closing_s
         return self._deadlines.idle_s if self.completion.begun else self._deadlines.first_token_s
 
-    def _beyond_bounds(self, error: Exception) -> ServerUnavailable:
-        return ServerUnavailable(
+    def _beyond_bounds(self, error: Exception) -> ServerFault:
+        return ServerFault(
             f"{self._endpoint.name} sent {error}, which no answer has. Is it a server of language "
             "models?"
         )
@@ -210,12 +218,21 @@ async def _sent(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.R
     """The beginning of the response.
 
     llama.cpp says that a connection stays, and closes it after each stream: often the next request
-    is on its way by then, and is lost without a word. So it is sent once more.
+    is on its way by then, and is lost without a word. So it is sent once more, if its connection
+    had served another before.
     """
+    connected = False
+
+    async def note(step: str, _: Mapping[str, Any]) -> None:
+        nonlocal connected
+        connected = connected or _CONNECTING in step
+
+    request.extensions["trace"] = note
     try:
         return await client.send(request, stream=True)
     except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
-        if isinstance(error, httpx2.RemoteProtocolError) and _DROPPED not in str(error):
+        lost = not isinstance(error, httpx2.RemoteProtocolError) or _DROPPED in str(error)
+        if connected or not lost:
             raise
         return await client.send(request, stream=True)
 

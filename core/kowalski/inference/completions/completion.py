@@ -15,9 +15,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.errors import ServerUnavailable
+from kowalski.inference.completions.delta_text import delta_text
 from kowalski.inference.completions.refusal import Complaint, refusal
 from kowalski.inference.completions.thoughts import Thoughts, named_a_thinker
 from kowalski.inference.completions.tool_calls import ToolCallPieces, TooManyToolCalls
+from kowalski.inference.model_server import ServerFault
 from kowalski.model.chat import ChatEvent, Done, FinishReason, Reasoning, Text, Usage
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from kowalski.inference.completions.event_stream import ServerSentEvent
 
 _LAST: Final = "[DONE]"
+MAX_ANSWER_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of text, thoughts and what tools are called with, together."""
+
 _CARRYING: Final = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls")
 _LARGEST_COUNT: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {
@@ -70,6 +75,7 @@ class Completion:
         self._tools = ToolCallPieces()
         self._usage: Usage | None = None
         self._spoke = False
+        self._characters = 0
 
     @property
     def begins_thinking(self) -> bool | None:
@@ -82,6 +88,7 @@ class Completion:
         Raises:
             KowalskiError: it is an error of the server's, told as callers know it.
             ServerUnavailable: it is nonsense.
+            ServerFault: the answer is longer than any that is meant.
         """
         data = event.data.strip()
         if self.ended or not data:
@@ -157,13 +164,16 @@ class Completion:
 
     def _take_delta(self, delta: dict[str, Any]) -> list[ChatEvent]:
         events: list[ChatEvent] = []
-        if thought := _text(delta.get("reasoning_content")) or _text(delta.get("reasoning")):
+        if thought := delta_text(delta.get("reasoning_content")) or delta_text(
+            delta.get("reasoning")
+        ):
             events += self._thoughts.told_apart()
             events.append(Reasoning(text=thought))
-        if text := _text(delta.get("content")) or _text(delta.get("refusal")):
+        if text := delta_text(delta.get("content")) or delta_text(delta.get("refusal")):
             self.begun = True
             events += self._thoughts.divide(text)
         self._note(events)
+        self._characters += len(thought) + len(text)
         pieces = delta.get("tool_calls")
         for position, piece in enumerate(pieces if isinstance(pieces, list) else []):
             if isinstance(piece, dict):
@@ -172,6 +182,12 @@ class Completion:
                     self._tools.add(piece, position)
                 except TooManyToolCalls as error:
                     raise self._nonsense(str(error)) from error
+        if self._characters + self._tools.characters > MAX_ANSWER_CHARACTERS:
+            raise ServerFault(
+                f"{self._endpoint.name} sent an answer of more than "
+                f"{MAX_ANSWER_CHARACTERS // 2**20} million characters, which is not kept. Set "
+                "max_tokens, or ask for less."
+            )
         return events
 
     def _note(self, events: list[ChatEvent]) -> None:
@@ -203,14 +219,6 @@ def _first_choice(choices: Any) -> dict[str, Any]:
         if isinstance(choice, dict) and choice.get("index") in (None, 0):
             return choice
     return {}
-
-
-def _text(value: Any) -> str:
-    """A delta's text, which some servers send as a list of parts."""
-    if isinstance(value, list):
-        texts = [part.get("text") for part in value if isinstance(part, dict)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return value if isinstance(value, str) else ""
 
 
 def _usage(value: Any) -> Usage | None:

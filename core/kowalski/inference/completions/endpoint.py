@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _QUOTED_CHARACTERS: Final = 300
 _VERSION: Final = "/v1"
 _SHOWN_CHARACTERS: Final = 200
+_THIS_COMPUTER: Final = ("127.0.0.1", "::1")
+# An address of version 6 has colons, and may have a zone.
+_NAME: Final = re.compile(r"[\w.:%-]+")
 # A host, with a port of digits if with any.
 _HOST: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d*)?(?:[?#].*)?")
 
@@ -66,7 +70,8 @@ class Endpoint:
         address = url.strip() if "://" in url else f"http://{url.strip()}"
         try:
             parts, parsed = urlsplit(address), httpx2.URL(address)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            named = _NAME.fullmatch(parts.hostname or "") is not None
+            usable = parts.scheme in ("http", "https") and named
             usable = usable and parts.port != 0
         except (ValueError, httpx2.InvalidURL):
             usable = False
@@ -99,6 +104,26 @@ class Endpoint:
             said = said.replace(self.key.secret, "[the API key]")
         plain = " ".join("".join(c if c.isprintable() else " " for c in said).split())
         return plain if len(plain) <= characters else plain[: characters - 1] + "…"
+
+
+def canonical_url(url: str) -> str:
+    """What all ways to write a server's URL have in common; `url` itself where it is none.
+
+    This computer's own addresses are one: what listens at one of them mostly does at the others.
+    """
+    try:
+        parts = urlsplit(Endpoint.at(url).api)
+    except InvalidSettings:
+        return url
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+        host = "localhost" if str(address) in _THIS_COMPUTER else str(address)
+    except ValueError:
+        # A name is the same in small letters.
+        host = host.lower()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{host}:{port}{parts.path}"
 
 
 def public_url(url: str) -> str:

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
+MAX_EMPTY_LINES: Final = 100_000
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -51,12 +52,13 @@ class EventStream:
         self._event = ""
         self._data: list[str] = []
         self._data_bytes = 0
+        self._empty_lines = 0
 
     def feed(self, chunk: bytes) -> list[StreamItem]:
         """What `chunk` completes.
 
         Raises:
-            MalformedStream: a line or an event is longer than allowed.
+            MalformedStream: a line or an event is longer than allowed, or too many lines are none.
         """
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
@@ -103,6 +105,9 @@ class EventStream:
             return self._dispatch(complete=True)
         if not line:
             self._forget()
+            self._empty_lines += 1
+            if self._empty_lines > MAX_EMPTY_LINES:
+                raise MalformedStream(f"more than {MAX_EMPTY_LINES:,} empty lines")
             return None
         name, _, raw = line.partition(b":")
         value = raw.removeprefix(b" ").decode("utf-8", "replace")

@@ -27,6 +27,8 @@ _KEEPALIVE_IDLE_S: Final = 15
 _KEEPALIVE_INTERVAL_S: Final = 5
 _KEEPALIVE_PROBES: Final = 3
 _UNACKNOWLEDGED_MS: Final = 30_000
+# What takes some milliseconds to look through, be it line ends alone.
+_PIECE_BYTES: Final = 16 * 1024
 
 
 class BodyTooLarge(Exception):
@@ -73,7 +75,7 @@ async def open_client(
 
 
 async def chunks(response: httpx2.Response, limit_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body, decompressed, in pieces of at most 1 MB.
+    """The body, decompressed, in pieces of at most 16 KB, between which others have their turn.
 
     Raises:
         BodyTooLarge: there is more than `limit_bytes` of it, decompressed.
@@ -85,9 +87,10 @@ async def chunks(response: httpx2.Response, limit_bytes: int) -> AsyncGenerator[
             total += len(piece)
             if total > limit_bytes:
                 raise BodyTooLarge(limit_bytes)
-            yield piece
-            # A few compressed bytes make many pieces, all of which are there at once.
-            await anyio.lowlevel.checkpoint()
+            for start in range(0, len(piece), _PIECE_BYTES):
+                yield piece[start : start + _PIECE_BYTES]
+                # A few compressed bytes make many pieces, all of which are there at once.
+                await anyio.lowlevel.checkpoint()
 
 
 async def read_body(response: httpx2.Response, limit_bytes: int) -> bytes:

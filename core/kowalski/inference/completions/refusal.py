@@ -48,6 +48,10 @@ _MODEL_WORDS: Final = re.compile(
     r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
     re.IGNORECASE | re.DOTALL,
 )
+_OVERLOADED: Final = (429, 529)
+_LOAD_WORDS: Final = re.compile(
+    r"overload|too many|capacity|\bbusy\b|queue|rate.?limit|concurren|\bslots?\b", re.IGNORECASE
+)
 _NO_MODELS: Final = re.compile(r"no models? (is |are )?(loaded|available|found)", re.IGNORECASE)
 _MISSING_NAME: Final = (
     r"(?<!\w){name}(?::latest)?\W{{1,4}}(?:(?:is|was|does|could|has|been|be|currently)\s+){{0,4}}"
@@ -59,10 +63,6 @@ _MISSING_NAME: Final = (
 )
 """What says of the model by its name that it is not there."""
 
-_OVERLOADED: Final = (429, 529)
-_LOAD_WORDS: Final = re.compile(
-    r"overload|too many|capacity|\bbusy\b|queue|rate.?limit|concurren|\bslots?\b", re.IGNORECASE
-)
 _PASSING: Final = (429, 502, 503, 529)
 """With these, a server says that it may answer the same request a moment later."""
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from kowalski.inference.completions.delta_text import delta_text
 from kowalski.model.chat import ToolCall
 
 MAX_TOOL_CALLS: Final = 1000
@@ -29,6 +30,8 @@ class ToolCallPieces:
     """
 
     def __init__(self) -> None:
+        self.characters = 0
+        """How long their arguments are together."""
         self._by_index: dict[int, _Open] = {}
         self._calls: list[_Open] = []
 
@@ -43,7 +46,7 @@ class ToolCallPieces:
         """
         index = piece.get("index")
         index = index if isinstance(index, int) else position
-        identity = _text(piece.get("id"))
+        identity = delta_text(piece.get("id"))
         call = self._by_index.get(index)
         if call is None or (identity and call.id and identity != call.id):
             if len(self._calls) >= MAX_TOOL_CALLS:
@@ -53,12 +56,13 @@ class ToolCallPieces:
         call.id = call.id or identity
         function = piece.get("function")
         if isinstance(function, dict):
-            call.name = call.name or _text(function.get("name"))
+            call.name = call.name or delta_text(function.get("name"))
             arguments = function.get("arguments")
+            if isinstance(arguments, dict):
+                arguments = json.dumps(arguments)
             if isinstance(arguments, str):
-                call.arguments.append(arguments)
-            elif isinstance(arguments, dict):
-                call.arguments.append(json.dumps(arguments))
+                call.arguments.append(delta_text(arguments))
+                self.characters += len(arguments)
 
     def joined(self, *, cut: bool) -> list[ToolCall]:
         """The calls. Those without a name are none; if the answer was `cut`, neither are those
@@ -71,10 +75,6 @@ class ToolCallPieces:
                     ToolCall(id=call.id or f"call_{number}", name=call.name, arguments=arguments)
                 )
         return calls
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _is_json(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kowalski.errors import ModelUnavailable
+from kowalski.inference.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Gateways:
         loaded = {s.instance.model for s in view.standings.values() if s.usable}
         raise ModelUnavailable(
             f"{self._name} has no instance of {model!r}. To load it: kowalski models place. "
-            f"Loaded: {', '.join(sorted(loaded)) or 'none'}.{unmended}"
+            f"Loaded: {excerpt(sorted(loaded)) or 'none'}.{unmended}"
         )
 
 

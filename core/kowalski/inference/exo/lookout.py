@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import ServerUnavailable
+from kowalski.inference.excerpt import excerpt
 from kowalski.inference.exo.freshness import Freshness
 from kowalski.inference.exo.neighbourhood import Neighbourhood
 from kowalski.inference.exo.node import Absence, read_names
@@ -239,6 +240,6 @@ class Lookout:
         said = [self._identities.problem(seed) for seed in self._seeds]
         reasons = list(dict.fromkeys(reason for reason in [*said, *failures] if reason))
         return ServerUnavailable(
-            f"No node of the exo cluster at {', '.join(self._seeds)} can be asked. "
+            f"No node of the exo cluster at {excerpt(self._seeds)} can be asked. "
             + " ".join(reasons[:3])
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kowalski.inference.exo.fields import measure, member, members, size, text
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kowalski.inference.exo.instance import Shard
+
+_LONGEST_NAME: Final = 40
+"""Whoever runs a node names it as they like, and the name goes into tables and messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class ExoDevice:
 def read_names(value: Any) -> dict[str, str]:
     """The friendly names in the JSON of `/state/nodeIdentities`, dead nodes' included."""
     names = {
-        node_id: text(member(entry, "friendlyName"), 100)
+        node_id: text(member(entry, "friendlyName"), _LONGEST_NAME)
         for node_id, entry in members(value).items()
     }
     return {node_id: name for node_id, name in names.items() if name}
@@ -95,7 +98,7 @@ def _node(node_id: str, identity: Any, memory: Any, system: Any) -> Node:
     load = measure(member(system, "gpuUsage"))
     return Node(
         id=node_id,
-        name=text(member(identity, "friendlyName"), 100) or node_id[:8],
+        name=text(member(identity, "friendlyName"), _LONGEST_NAME) or node_id[:8],
         system="" if system_name.startswith("Unknown") else system_name,
         chip=None if not chip or chip.startswith("Unknown") else chip,
         memory_bytes=size(member(memory, "ramTotal")),

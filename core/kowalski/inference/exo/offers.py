@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from kowalski.errors import InvalidRequest, ModelUnavailable, ServerUnavailable
+from kowalski.inference.excerpt import excerpt
 from kowalski.inference.exo.catalogue import downloaded_models, known_models
 from kowalski.inference.exo.download import read_downloads
 from kowalski.inference.exo.fields import member, text
@@ -218,7 +219,7 @@ def node_id(view: View, wanted: str) -> str:
         return found[0]
     known = [f"{view.names.get(node, '')} ({node})" for node in nodes]
     problem = "more than one node is" if found else "no node of the exo cluster is"
-    raise InvalidRequest(f"{problem} called {wanted!r}. There are: {', '.join(known)}.")
+    raise InvalidRequest(f"{problem} called {wanted!r}. There are: {excerpt(known)}.")
 
 
 def _report(view: View, nodes: Sequence[str]) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from kowalski.model.chat import (
@@ -30,30 +31,31 @@ class AnswerParts:
         self._first_at: float | None = None
         self._finish_reason: FinishReason = "stop"
         self._restarted = 0
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        # Lists of pieces would take ten times as much as what is in them.
+        self._text = StringIO()
+        self._reasoning = StringIO()
         self._tool_calls: list[ToolCall] = []
         self._usage: Usage | None = None
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(self._text)
+        return self._text.getvalue()
 
     async def take(self, event: ChatEvent) -> None:
         """The next event."""
         match event:
             case Text(text=text):
-                self._text.append(text)
+                self._text.write(text)
             case Reasoning(text=text):
-                self._reasoning.append(text)
+                self._reasoning.write(text)
             case ToolCall():
                 self._tool_calls.append(event)
             case Usage():
                 self._usage = event
             case Restarted():
                 self._restarted += 1
-                self._text, self._reasoning, self._tool_calls = [], [], []
+                self._text, self._reasoning, self._tool_calls = StringIO(), StringIO(), []
                 self._usage = None
             case Done(finish_reason=reason):
                 self._finish_reason = reason
@@ -64,7 +66,7 @@ class AnswerParts:
         """The whole answer, once it is."""
         return ChatResult(
             text=self.text,
-            reasoning="".join(self._reasoning),
+            reasoning=self._reasoning.getvalue(),
             tool_calls=tuple(self._tool_calls),
             finish_reason=self._finish_reason,
             usage=self._usage,

@@ -1,4 +1,4 @@
-"""A circuit breaker: a server that keeps failing is left alone for a while."""
+"""A circuit breaker: a server that keeps failing at a model is not asked for it for a while."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ class Breaker:
         self._probing = False
         self.failing_since: float | None = None
         """When it opened, on the clock, however many probes have failed since."""
+        self.lockout: str | None = None
+        """Why the server lets nobody in, until a call has proven that it does again."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no call may begin, or one alone, for a person."""
+        if self.lockout is not None:
+            return self.lockout
+        if self.state == "open":
+            return "it failed several times in a row and is left alone for some seconds"
+        if self.state == "half-open":
+            return "it failed several times in a row and is being tried with one prompt"
+        return None
 
     @property
     def state(self) -> BreakerState:
@@ -76,7 +89,7 @@ class Breaker:
         """A call was answered, be it with a refusal, or begins to be."""
         entry.answered = True
         if self._settles(entry):
-            self._rests_until = self.failing_since = None
+            self._rests_until = self.failing_since = self.lockout = None
             self._failures.clear()
 
     def failed(self, entry: Entry, *, again: bool = False) -> None:
@@ -91,9 +104,10 @@ class Breaker:
                 self._rests_until = now + REST_S
                 self.failing_since = now
 
-    def trip(self, entry: Entry) -> None:
-        """The server would turn away any call: it opens at once."""
+    def trip(self, entry: Entry, reason: str) -> None:
+        """The server would turn away any call, and says why: it opens at once."""
         self._settles(entry)
+        self.lockout = reason
         self._rests_until = self._clock() + REST_S
         if self.failing_since is None:
             self.failing_since = self._clock()

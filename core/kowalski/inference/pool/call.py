@@ -19,6 +19,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.excerpt import sentences
 from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
@@ -177,7 +178,7 @@ class Call:
         """Whether a server that is not among `but` could be asked now."""
         accepts = self._turn(model).accepts
         return any(
-            member.name not in but and member.usable and accepts(member)
+            member.name not in but and member.usable(model) and accepts(member)
             for member in self._shared.roster.members.values()
         )
 
@@ -338,8 +339,8 @@ class Call:
             )
         if (told := self._tries.told) is not None:
             return told
-        troubles = " ".join(
-            f"{m.name}: {(m.trouble or 'it cannot be asked').rstrip('.')}." for m in having
+        troubles = sentences(
+            [f"{m.name}: {(m.trouble(model) or 'it cannot be asked').rstrip('.')}." for m in having]
         )
         return NoServerAvailable(
             f"No server that has {model} can be asked now. {troubles} Try again in a moment, or "

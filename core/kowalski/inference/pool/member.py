@@ -32,7 +32,6 @@ class Member:
     def __init__(self, server: ModelServer, clock: Callable[[], float]) -> None:
         self.server = server
         self.name = server.name
-        self.breaker = Breaker(clock)
         self.latency = FirstTokenLatency(clock)
         self.refused_lengths = RefusedLengths(clock)
         self.busy = 0
@@ -41,10 +40,9 @@ class Member:
         self.checked_at: float | None = None
         self.problem: str | None = None
         """Why its last check failed. Its models are then those of the last that did not."""
-        self.lockout: str | None = None
-        """Why it lets nobody in, until a prompt has proven that it does again."""
         self.allowance = Allowance(clock)
         self._clock = clock
+        self._breakers: dict[str, Breaker] = {}
         self._checking = anyio.Lock()
         self._checks = 0
         self._lacking: set[str] = set()
@@ -62,10 +60,16 @@ class Member:
         own = self.busy_with[model] < max(1, self.server.slots_for(model))
         return own and self.busy < self.slots
 
-    @property
-    def usable(self) -> bool:
-        """Whether calls may go to it now, slots aside."""
-        return self.server.same_as is None and self.breaker.admits and not self.allowance.rests_s
+    def breaker(self, model: str) -> Breaker:
+        """What tells whether it fails at `model`: one model may be broken where others answer."""
+        return self._breakers.setdefault(model, Breaker(self._clock))
+
+    def usable(self, model: str | None = None) -> bool:
+        """Whether calls for `model`, or for any that it has, may go to it now, slots aside."""
+        if self.server.same_as is not None or self.allowance.rests_s:
+            return False
+        admitting = [breaker.admits for breaker in self._breakers_of(model).values()]
+        return not admitting or any(admitting)
 
     @property
     def stale(self) -> bool:
@@ -77,17 +81,14 @@ class Member:
         """Whether what is known of its models is too old to be relied on."""
         return self.checked_at is None or self._clock() - self.checked_at >= 2 * CHECK_EVERY_S
 
-    @property
-    def trouble(self) -> str | None:
-        """Why it should not, or cannot, be asked now, for a person."""
+    def trouble(self, model: str | None = None) -> str | None:
+        """Why it should not, or cannot, be asked for `model`, or for one that it has, now."""
         if (other := self.server.same_as) is not None:
             return f"it is the same cluster as {other}, which is asked in its place"
-        if self.lockout is not None:
-            return self.lockout
-        if self.breaker.state == "open":
-            return "it failed several times in a row and is left alone for some seconds"
-        if self.breaker.state == "half-open":
-            return "it failed several times in a row and is being tried with one prompt"
+        for name, breaker in self._breakers_of(model).items():
+            if (trouble := breaker.trouble) is not None:
+                alone = model is not None or breaker.lockout is not None
+                return trouble if alone else f"asked for {name}, {trouble}"
         if rests_s := self.allowance.rests_s:
             return f"it asked for a pause, and is left alone for {math.ceil(rests_s)} s more"
         return self.problem
@@ -119,26 +120,37 @@ class Member:
         """It said that it does not have this model: believed until its next check."""
         self._lacking.add(model)
 
-    def changes_at(self, patience_s: float) -> float | None:
-        """When, on the clock, time alone changes what may be done with it; None for never."""
+    def _breakers_of(self, model: str | None) -> dict[str, Breaker]:
+        return {
+            name: breaker
+            for name, breaker in self._breakers.items()
+            if name == model or (model is None and self.served(name) is not None)
+        }
+
+    def changes_at(self, model: str, patience_s: float) -> float | None:
+        """When, on the clock, time alone changes whether it may be asked for `model`; None for
+        never."""
         now = self._clock()
-        times = [self.allowance.rests_until, self.breaker.reopens_at or 0.0]
-        if self.breaker.failing_since is not None:
-            times.append(self.breaker.failing_since + patience_s)
+        times = [self.allowance.rests_until]
+        for breaker in self._breakers_of(model).values():
+            times.append(breaker.reopens_at or 0.0)
+            if breaker.failing_since is not None:
+                times.append(breaker.failing_since + patience_s)
         return min((time for time in times if time > now), default=None)
 
-    def gives_hope(self, patience_s: float, until: float) -> bool:
-        """Whether a call that may wait `until` then should wait for it.
+    def gives_hope(self, model: str, patience_s: float, until: float) -> bool:
+        """Whether a call for `model` that may wait `until` then should wait for it.
 
         A server that keeps failing is waited for until it has done so for `patience_s` seconds;
         one that lets nobody in is not, as only a person can change that.
         """
         if self.allowance.rests_until > until:
             return False
-        since = self.breaker.failing_since
-        if self.breaker.state != "open" or since is None:
-            return True
-        return self.lockout is None and self._clock() < since + patience_s
+        for breaker in self._breakers_of(model).values():
+            since = breaker.failing_since
+            if breaker.state == "open" and since is not None:
+                return breaker.lockout is None and self._clock() < since + patience_s
+        return True
 
     async def check(self) -> None:
         """Learn what it has. Whoever comes while somebody asks it waits for that answer."""
@@ -155,6 +167,11 @@ class Member:
                 self.models = models
                 self.problem = None
                 self._lacking.clear()
+                self._breakers = {
+                    name: breaker
+                    for name, breaker in self._breakers.items()
+                    if breaker.state != "closed" or self.served(name) is not None
+                }
             except ServerUnavailable as error:
                 self.problem = error.user_message
             except TimeoutError:

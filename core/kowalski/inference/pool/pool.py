@@ -133,7 +133,7 @@ class Pool:
     def problems(self) -> dict[str, str]:
         """Why servers cannot or should not be asked now, by name; those that are well lack."""
         members = self._roster.members.values()
-        return {m.name: trouble for m in members if (trouble := m.trouble) is not None}
+        return {m.name: trouble for m in members if (trouble := m.trouble()) is not None}
 
     def chat(self, request: ChatRequest, *, principal: str = "") -> ChatStream:
         """An answer as it comes: an async context manager of an async iterator of events.
@@ -179,7 +179,7 @@ class Pool:
 
     def explain(self) -> tuple[InferenceScore, ...]:
         """How the servers would be chosen from for a prompt that came now, the best first."""
-        return _ordered(map(self._score, self._roster.members.values()))
+        return _ordered(self._score(member) for member in self._roster.members.values())
 
     async def explain_for(self, model: str | None) -> tuple[InferenceScore, ...]:
         """As `explain`, for a prompt that names `model`, or none: who lacks it is not eligible.
@@ -193,7 +193,7 @@ class Pool:
 
     def _score_for(self, member: Member, model: str) -> InferenceScore:
         score = replace(
-            self._score(member),
+            self._score(member, model),
             reads_tokens=self._windows.known(member, model),
             asked_how_much=self._windows.found_out(member, model),
         )
@@ -201,7 +201,7 @@ class Pool:
             return score
         return replace(score, eligible=False, note=score.note or f"it does not have {model} now")
 
-    def _score(self, member: Member) -> InferenceScore:
+    def _score(self, member: Member, model: str | None = None) -> InferenceScore:
         first_token_ms = member.latency.expected_ms
         waiting = self._line.waiting_for(member)
         expected_ms = placement.expected_ms(first_token_ms, member.busy, waiting, member.slots)
@@ -213,8 +213,8 @@ class Pool:
             waiting=waiting,
             slots=member.slots,
             expected_ms=expected_ms,
-            eligible=member.usable,
-            note=member.trouble or "",
+            eligible=member.usable(model),
+            note=member.trouble(model) or "",
         )
 
 

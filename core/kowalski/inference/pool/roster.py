@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from kowalski.errors import InvalidRequest, KowalskiError, ModelUnavailable, NoServerAvailable
+from kowalski.inference.excerpt import excerpt, sentences
 from kowalski.inference.pool.member import CHECK_EVERY_S, CHECK_LIMIT_S, Member
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from kowalski.inference.model_server import ModelServer
 
+_MODELS_SHOWN: Final = 8
 GRACE_S: Final = 0.5
 """How long the others may take to tell once a server is known that can be asked."""
 
@@ -58,7 +60,7 @@ class Roster:
             InvalidRequest: there is none of that name.
         """
         if name not in self.members:
-            known = ", ".join(self.members) or "none"
+            known = excerpt(self.members) or "none"
             raise InvalidRequest(f"There is no server called {name!r}. There are: {known}.")
         del self.members[name]
         self._watches.pop(name).cancel()
@@ -145,8 +147,10 @@ class Roster:
         )
 
     def description(self) -> str:
-        """What each server has, for messages."""
-        return " ".join(f"{member.name}: {_holdings(member)}." for member in self.members.values())
+        """What servers have, for messages."""
+        return sentences(
+            [f"{member.name}: {_holdings(member)}." for member in self.members.values()]
+        )
 
     def _has(self, model: str | None) -> bool:
         """Whether a server that was seen lately has `model`; None for one that answers at all."""
@@ -202,10 +206,5 @@ def _holdings(member: Member) -> str:
     by_state: dict[str, list[str]] = {}
     for model in member.models:
         by_state.setdefault(model.state, []).append(model.name)
-    parts = [f"{state} {_few(names)}" for state, names in by_state.items()]
+    parts = [f"{state} {excerpt(names, _MODELS_SHOWN)}" for state, names in by_state.items()]
     return "; ".join(parts) or "has no model"
-
-
-def _few(names: list[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

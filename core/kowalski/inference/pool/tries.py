@@ -12,6 +12,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
+from kowalski.inference.excerpt import sentences
 from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 
 _FINAL: Final = (ContextTooLarge, ModelUnavailable, RequestRefused, ServerFault)
@@ -73,7 +74,7 @@ class Tries:
 
     def __str__(self) -> str:
         told = {**self.overloads, **self.errors}
-        return " ".join(f"{name}: {error.user_message}" for name, error in told.items())
+        return sentences([f"{name}: {error.user_message}" for name, error in told.items()])
 
 
 def _is_loading(error: KowalskiError) -> bool:

@@ -59,7 +59,8 @@ class Seat:
         self._model = model
         self.told = False
         self.began = False
-        self._entry = member.breaker.enter()
+        self._breaker = member.breaker(model)
+        self._entry = self._breaker.enter()
         member.busy += 1
         member.busy_with[model] += 1
 
@@ -67,31 +68,29 @@ class Seat:
         """The server answers, if only with a refusal."""
         if self._entry.probe:
             self.told = True
-            self.member.lockout = None
-        self.member.breaker.succeeded(self._entry)
+        self._breaker.succeeded(self._entry)
         self.member.allowance.began()
         self.began = True
 
     def refused(self, asked_s: float | None) -> None:
         """The server is well and takes no more; it asked to be left alone for so long."""
         self.told = True
-        self.member.breaker.succeeded(self._entry)
+        self._breaker.succeeded(self._entry)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
     def failed(self, *, again: bool) -> None:
         """The server did not answer, or not to the end; `again`: this call, as once before."""
         self.told = True
-        self.member.breaker.failed(self._entry, again=again)
+        self._breaker.failed(self._entry, again=again)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
         self.told = True
-        self.member.lockout = reason
-        self.member.breaker.trip(self._entry)
+        self._breaker.trip(self._entry, reason)
 
     def release(self) -> None:
         """Lay the slot down."""
-        self.member.breaker.abandoned(self._entry)
+        self._breaker.abandoned(self._entry)
         if self.began:
             self.member.allowance.answered(self.member.server.slots)
         self.member.busy -= 1
@@ -166,13 +165,15 @@ class WaitingLine:
 
     def _is_hopeful(self, turn: Turn) -> bool:
         return any(
-            member.gives_hope(turn.patience_s, turn.until)
+            member.gives_hope(turn.model, turn.patience_s, turn.until)
             for member in self._members.values()
             if turn.accepts(member)
         )
 
     def _changes_at(self, turn: Turn) -> float:
-        times = (member.changes_at(turn.patience_s) for member in self._members.values())
+        times = (
+            member.changes_at(turn.model, turn.patience_s) for member in self._members.values()
+        )
         return min((time for time in times if time is not None), default=float("inf"))
 
     def _serve(self) -> None:
@@ -187,7 +188,7 @@ class WaitingLine:
             served.stirred.set()
 
     def _grant(self, turn: Turn) -> bool:
-        usable = [m for m in self._members.values() if m.usable and turn.accepts(m)]
+        usable = [m for m in self._members.values() if m.usable(turn.model) and turn.accepts(m)]
         fresh = [m for m in usable if m.name not in turn.avoid] or usable
         ready = [m for m in fresh if not turn.shuns(m)] or fresh
         sound = [m for m in ready if m.problem is None] or ready

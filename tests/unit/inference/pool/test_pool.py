@@ -280,6 +280,23 @@ class TestAFailingServer:
                 await pool.complete(prompt())
         assert len(server.asked) == asked == SENT
 
+    async def test_is_still_asked_for_its_models_that_answer(self) -> None:
+        async def breaks_at_m(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+            if request.model == "m":
+                raise ServerUnavailable("The runner has died.")
+            async for event in answers("whole")(request):
+                yield event
+
+        server = FakeModelServer("a", models=loaded("m", "n"), otherwise=breaks_at_m)
+        async with Pool([server]) as pool:
+            for _ in range(FAILURES):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            with pytest.raises(NoServerAvailable, match="a: it failed several times in a row"):
+                await pool.complete(prompt())
+            assert (await pool.complete(prompt(model="n"))).text == "whole"
+            assert "asked for m, it failed several times" in pool.problems()["a"]
+
     async def test_serves_again_after_one_prompt_has_proven_it_well(self) -> None:
         server = FakeModelServer("a", script=[fails()] * SENT)
         async with Pool([server]) as pool:

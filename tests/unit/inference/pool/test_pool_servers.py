@@ -24,6 +24,16 @@ from kowalski.inference.pool.roster import GRACE_S
 from kowalski.model.chat import Done
 
 
+async def test_errors_name_ten_servers_at_most() -> None:
+    servers = [FakeModelServer(f"server{number:02}") for number in range(30)]
+    async with Pool(servers) as pool:
+        with pytest.raises(ModelUnavailable, match=r"server09.* 20 more") as missing:
+            await pool.complete(prompt(model="none"))
+        with pytest.raises(InvalidRequest, match="server09 and 20 more") as unknown:
+            pool.remove("x")
+    assert "server10" not in f"{missing.value}{unknown.value}"
+
+
 class TestServersComeAndGo:
     async def test_one_that_is_added_serves_those_who_wait(self) -> None:
         busy = FakeModelServer("a", slots=1, otherwise=hangs())
