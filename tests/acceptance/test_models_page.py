@@ -59,6 +59,7 @@ async def test_the_example_asks_one_follows_one_and_asks_many(home: dict[str, st
     async with completion_server({MODELS: listed, CHAT: echo}) as server:
         await kowalski(home, "servers", "add", "mine", server.url)
         done = await anyio.run_process([sys.executable, "-c", EXAMPLE], env=home)
+        await kowalski(home, "servers", "remove", "mine")
     assert done.stdout.decode().splitlines() == [
         "mine <Name a colour.>",
         "<Count to three.>",
@@ -79,4 +80,5 @@ async def test_the_example_with_a_tool_answers_what_the_model_calls(home: dict[s
     async with completion_server({MODELS: listed, CHAT: [calling, echo]}) as server:
         await kowalski(home, "servers", "add", "mine", server.url)
         done = await anyio.run_process([sys.executable, "-c", TOOLS], env=home)
+        await kowalski(home, "servers", "remove", "mine")
     assert done.stdout.decode() == "<Rain in Oslo.>\n"

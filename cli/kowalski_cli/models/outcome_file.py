@@ -28,8 +28,8 @@ class OutcomeFile:
     """Writes each outcome as it comes, and puts them in order at the end. A context manager.
 
     However the block is left, what has come by then stands in the file, in the order of the
-    prompts; if the process is killed it does in whole lines. The file is first written to by
-    `begin`; until then an older one stays as it was.
+    prompts. If the process is killed it stands there as it came, and the last line may be cut. The
+    file is first written to by `begin`; until then an older one stays as it was.
 
     `answered` are the prompts that an older file has an answer for, once the block is entered.
 

@@ -32,6 +32,9 @@ class ModelNote:
     begins_thinking: bool | None = None
 
 
+_NOTHING: Final = ModelNote()
+
+
 class ModelNotes:
     """The notes about one server. `changed` is called after each change.
 
@@ -51,7 +54,9 @@ class ModelNotes:
 
     def of(self, model: str) -> ModelNote:
         """What is known of `model`."""
-        note = self._notes.get(model, ModelNote())
+        note = self._notes.get(model)
+        if note is None:
+            return _NOTHING
         if 0 <= self._clock() - note.read_at < BELIEVED_S:
             return note
         return ModelNote(begins_thinking=note.begins_thinking)
@@ -59,7 +64,7 @@ class ModelNotes:
     def all(self) -> dict[str, ModelNote]:
         """What is known of each model, without those of which that is nothing."""
         notes = {model: self.of(model) for model in self._notes}
-        return {model: note for model, note in notes.items() if note != ModelNote()}
+        return {model: note for model, note in notes.items() if note != _NOTHING}
 
     def reads(self, model: str, tokens: int) -> None:
         """It was found to read so many tokens of a longer prompt."""

@@ -22,7 +22,8 @@ class Ledger:
     """Tells a loss from a removal.
 
     An instance that has gone was lost if a node of its own has gone too, or the cluster has begun
-    anew. If its nodes are all alive, somebody took it away, and meant it.
+    anew. If its nodes are all alive, somebody took it away, and meant it; and if they are all of
+    another cluster now, it is there.
 
     Attributes:
         lost: what was lost, by id, until it is struck out.
@@ -43,6 +44,8 @@ class Ledger:
         absent = {}
         for key, entry in self._entries.items():
             if key in view.standings:
+                continue
+            if view.strangers.issuperset(entry.instance.nodes):
                 continue
             if not any(cluster & entry.cluster for cluster in clusters):
                 # Of several clusters, this one is out of sight for now.

@@ -122,6 +122,7 @@ class Lookout:
             at=at,
             reports=tuple(reports),
             home=home,
+            strangers=strangers,
             urls=urls,
             gone=gone,
             names=dict(self._names),

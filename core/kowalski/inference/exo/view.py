@@ -21,6 +21,7 @@ class View:
         at: when it was looked at, on anyio's clock.
         reports: what each node that was asked says; at least one.
         home: the nodes that are in one cluster with those at its seeds, dead ones too.
+        strangers: the nodes of clusters that are others' to ask.
         urls: the nodes that said who they are, with the URL where they did.
         gone: the nodes of the cluster that are not alive, with the reason.
         names: friendly names by node.
@@ -32,6 +33,7 @@ class View:
     at: float
     reports: tuple[Report, ...]
     home: frozenset[str]
+    strangers: frozenset[str]
     urls: Mapping[str, str]
     gone: Mapping[str, Absence]
     names: Mapping[str, str]

@@ -43,6 +43,17 @@ async def test_an_answer_is_streamed_to_its_end(double: ExoDouble, cluster: ExoC
     assert double.cancelled == []
 
 
+async def test_a_model_that_began_inside_a_thought_is_expected_to_do_so_again(
+    double: ExoDouble, cluster: ExoCluster
+) -> None:
+    double.add([0])
+    said = {"message": {"content": "why</think>yes"}, "finish_reason": "stop"}
+    double.told["/v1/chat/completions"] = {"choices": [said]}
+    done = Done(finish_reason="stop")
+    assert await answer(cluster) == [Text(text="why"), Text(text="yes"), done]
+    assert await answer(cluster) == [Reasoning(text="why"), Text(text="yes"), done]
+
+
 async def test_it_is_asked_through_a_node_that_holds_the_model(
     double: ExoDouble, cluster: ExoCluster
 ) -> None:

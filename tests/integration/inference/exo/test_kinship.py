@@ -87,8 +87,8 @@ async def test_a_cluster_that_parts_is_two_and_one_again_when_it_joins(
         async with opened(limits(), double.urls[:1], double.urls[2:3]) as clusters:
             assert await looked(clusters) == [None, "a"]
             double.views = {0: [0, 1], 1: [0, 1], 2: [2, 3], 3: [2, 3]}
-            # Each looks once before it can know of the other's new view.
-            await looked(clusters)
+            # Whoever looks first cannot know of the other's new view.
+            await looked(clusters[::-1])
             assert await looked(clusters) == [None, None]
             views = [await cluster.view() for cluster in clusters]
             assert [right in view.standings for view in views] == [False, True]
@@ -96,6 +96,7 @@ async def test_a_cluster_that_parts_is_two_and_one_again_when_it_joins(
             assert left in views[0].standings
             double.views = {}
             assert await looked(clusters) == [None, "a"]
+    assert double.created == []
 
 
 async def test_a_name_under_which_nobody_answers_stands_in_no_others_way(
