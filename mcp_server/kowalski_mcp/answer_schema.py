@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from kowalski.errors import InvalidRequest
+from kowalski.inference.pool.request_check import check_request
+from kowalski.model.chat import ChatMessage, ChatRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +18,10 @@ async def check_schema(schema: Mapping[str, Any]) -> None:
     """Whether answers can be judged by `schema`.
 
     Raises:
-        InvalidRequest: it is no schema, or refers to something outside of itself.
+        InvalidRequest: it is no schema, too large, or refers to something outside of itself.
     """
     try:
+        check_request(ChatRequest(messages=(ChatMessage("user", ""),), json_schema=schema))
         await anyio.to_thread.run_sync(_load, schema)
     except InvalidRequest as error:
         raise InvalidRequest(f"Nothing was asked: json_schema: {error.user_message}") from error
