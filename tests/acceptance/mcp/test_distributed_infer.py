@@ -367,6 +367,7 @@ async def test_a_batch_ends_with_the_connection(
         ({"prompts": ["a"], "timeout_s": 0}, "timeout_s"),
         ({"prompts": ["a"], "json_schema": "string"}, "json_schema"),
         ({"prompts": ["a"], "json_schema": {"type": "strnig"}}, "json_schema: This is no valid"),
+        ({"prompts": ["a"], "json_schema": {"enum": [*range(20_000)]}}, "too large"),
         ({"prompts": ["a"], "json_schema": {"$ref": "http://h/s"}}, "nothing is fetched"),
         ({"prompts": ["a"], "api_key": "x"}, "api_key"),
     ],

@@ -18,6 +18,7 @@ from kowalski.errors import (
 )
 from kowalski.inference.completions.completion_request import RESPONSE_FORMAT, STREAM_OPTIONS
 from kowalski.inference.completions.http_client import read_beginning
+from kowalski.inference.completions.missing_model import is_missing
 from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
 
 if TYPE_CHECKING:
@@ -42,27 +43,10 @@ _CONTEXT_LIMIT: Final = re.compile(
     r"|allowed length \(|n_ctx: ?)(\d{2,9})",
     re.IGNORECASE,
 )
-_MODEL_CODES: Final = ("model_not_found", "model_not_loaded")
-_MODEL_WORDS: Final = re.compile(
-    r"\bmodels?\b.{0,300}?\b(not found|not exist|not loaded|not available)"
-    r"|\bno (models? |instances? )|\b(unknown|invalid|no such) model\b",
-    re.IGNORECASE | re.DOTALL,
-)
 _OVERLOADED: Final = (429, 529)
 _LOAD_WORDS: Final = re.compile(
     r"overload|too many|capacity|\bbusy\b|queue|rate.?limit|concurren|\bslots?\b", re.IGNORECASE
 )
-_NO_MODELS: Final = re.compile(r"no models? (is |are )?(loaded|available|found)", re.IGNORECASE)
-_MISSING_NAME: Final = (
-    r"(?<!\w){name}(?::latest)?\W{{1,4}}(?:(?:is|was|does|could|has|been|be|currently)\s+){{0,4}}"
-    r"not (?:currently |yet )?(?:found|exist|loaded|available)",
-    r"(?:models? (?:is |was )?not (?:found|loaded|available)"
-    r"|\b(?:unknown|invalid|no such) model"
-    r"|\bno (?:model|instance)s?(?: found)?(?: for)?(?: model)?)"
-    r"\W{{1,4}}{name}(?!\w)",
-)
-"""What says of the model by its name that it is not there."""
-
 _PASSING: Final = (429, 502, 503, 529)
 """With these, a server says that it may answer the same request a moment later."""
 
@@ -144,7 +128,7 @@ def refusal(
         return _too_large(endpoint, complaint, model, said)
     if status in (401, 403):
         return AccessRefused(_about_key(endpoint, status, said))
-    if status < 500 and _is_about_model(complaint, status, model):
+    if status < 500 and is_missing(model, complaint.message, complaint.code, status):
         return ModelUnavailable(f"{endpoint.name} does not have the model {model!r}: {said}")
     if status in (404, 405):
         return ServerUnavailable(
@@ -262,21 +246,6 @@ def _credible(limit: object) -> int | None:
     if not isinstance(limit, int) or isinstance(limit, bool):
         return None
     return limit if _SMALLEST_CONTEXT <= limit <= _LARGEST_CONTEXT else None
-
-
-def _is_about_model(complaint: Complaint, status: int, model: str | None) -> bool:
-    """Whether the model is not there, and not merely something that it, too, is spoken of with."""
-    if any(code in complaint.code for code in _MODEL_CODES):
-        return True
-    said = complaint.message[:2000]
-    if status == 404:
-        return _MODEL_WORDS.search(said) is not None
-    if _NO_MODELS.match(said):
-        return True
-    name = re.escape((model or "").removesuffix(":latest"))
-    return bool(name) and any(
-        re.search(words.format(name=name), said, re.IGNORECASE) for words in _MISSING_NAME
-    )
 
 
 def _about_key(endpoint: Endpoint, status: int, said: str) -> str:
