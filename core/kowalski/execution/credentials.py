@@ -166,7 +166,7 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
                         break
                     if entry.name in BARE:
                         bare.append(entry.name)
-                    elif is_repository(entry.name):
+                    if is_repository(entry.name):
                         repositories.add(os.path.realpath(entry.path))
                     looked_at.append(entry)
                     found, below = _judge(entry, top)

@@ -168,6 +168,9 @@ async def test_what_is_left_behind_has_a_reason(
         "rm -r .git; ln -s evil .git",
         "mkdir new; cp -r .git new",
         "cp -r .git .GIT",
+        "cp -r .git GIT~1",
+        "cp -r .git $'.g\\u200cit'",
+        "cp -r .git bare; mv bare/HEAD bare/head",
         "echo 'gitdir: ../evil' > d/.git",
         "mkdir .hg; echo '[hooks]' > .hg/hgrc",
         # A folder that Git takes for a repository by what is in it, also bit by bit.
@@ -207,9 +210,11 @@ def repositories(root: Path) -> dict[str, str]:
     for name, content in tree(root).items():
         path = root / name
         above = [path, *path.parents]
-        if any(folder.name.lower() in {".git", ".hg"} for folder in above) or any(
-            all((folder / part).exists() for part in ("HEAD", "objects", "refs"))
+        names = {".git", ".hg", "git~1", ".g\u200cit"}
+        if any(folder.name.lower() in names for folder in above) or any(
+            {"head", "objects", "refs"} <= {part.name.lower() for part in folder.iterdir()}
             for folder in above
+            if folder.is_dir()
         ):
             found[name] = content
     return found
