@@ -10,6 +10,9 @@ from kowalski.model.run import Workspace
 SESSION_NAME: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 """The pattern of a session's name: one that nobody has to quote, and that is no option."""
 
+MOST_CHANGES: Final = 10_000
+"""More changes of a folder than these are neither listed nor taken over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:

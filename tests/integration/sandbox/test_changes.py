@@ -148,9 +148,9 @@ async def test_what_is_taken_over_belongs_to_the_folders_owner(
     ],
 )
 async def test_what_is_left_behind_has_a_reason(
-    isolating: Mechanism, folder: Path, command: str, reason: str
+    namespaces: Mechanism, folder: Path, command: str, reason: str
 ) -> None:
-    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+    async with box(namespaces, spec_for(namespaces, folder, "overlay")) as inside:
         await inside.bash(command)
         taken = await inside.sandbox.take_over()
     assert taken == TakenOver(left=(LeftBehind(path="it", reason=reason),))
@@ -183,8 +183,31 @@ async def test_what_is_left_behind_has_a_reason(
     ],
 )
 async def test_nothing_is_taken_over_that_version_control_would_run(
-    enclosing: Mechanism, folder: Path, command: str
+    namespaces: Mechanism, folder: Path, command: str
 ) -> None:
+    put_repositories(folder)
+    before = repositories(folder)
+    async with box(namespaces, spec_for(namespaces, folder, "overlay")) as inside:
+        ran = await inside.bash(f"({command}) && echo other > a")
+        assert ran.err == ""
+        taken = await inside.sandbox.take_over()
+    assert repositories(folder) == before
+    assert "a" in taken.kept
+    halves = {"half/HEAD", "half/config", "half/objects/x", "half/refs/x"}
+    assert taken.left or set(taken.kept) - {"a"} <= halves
+
+
+async def test_no_enclosure_lets_a_hook_out(enclosing: Mechanism, folder: Path) -> None:
+    put_repositories(folder)
+    before = repositories(folder)
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("echo evil > .git/hooks/pre-commit; echo evil > .git/hooks/x")
+        taken = await inside.sandbox.take_over()
+    assert repositories(folder) == before
+    assert {left.path for left in taken.left} == {".git/hooks/pre-commit", ".git/hooks/x"}
+
+
+def put_repositories(folder: Path) -> None:
     for path in (".git/hooks/x", ".git/objects/x", ".git/refs/x", "sub/.git/config"):
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_text("true\n")
@@ -193,15 +216,6 @@ async def test_nothing_is_taken_over_that_version_control_would_run(
     for path in ("almost/objects/x", "almost/refs/x"):
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_text("mine\n")
-    before = repositories(folder)
-    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
-        ran = await inside.bash(f"({command}) && echo other > a")
-        assert ran.err == ""
-        taken = await inside.sandbox.take_over()
-    assert repositories(folder) == before
-    assert "a" in taken.kept
-    halves = {"half/HEAD", "half/config", "half/objects/x", "half/refs/x"}
-    assert taken.left or set(taken.kept) - {"a"} <= halves
 
 
 def repositories(root: Path) -> dict[str, str]:
