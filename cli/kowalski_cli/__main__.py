@@ -76,6 +76,10 @@ def _perform(name: str, words: Sequence[str]) -> int:
         return failure.tell(error, as_json=getattr(arguments, "json", False))
     except (BrokenPipeError, StdoutUnwritable):
         raise
+    except FileNotFoundError as error:
+        gone = failure.folder_gone()
+        as_json = getattr(arguments, "json", False)
+        return failure.tell(gone, as_json=as_json) if gone else failure.tell_unexpected(error)
     except Exception as error:  # noqa: BLE001 - a traceback helps nobody who did not ask for it
         return failure.tell_unexpected(error)
 

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.screen.style import style_of
 
@@ -30,6 +31,18 @@ def tell(error: KowalskiError, *, as_json: bool) -> int:
     _say(error.user_message)
     _trace()
     return exit_codes.of_error(error.code)
+
+
+def folder_gone() -> InvalidRequest | None:
+    """What to say where the folder in which the command was started is no more, if it is not."""
+    try:
+        os.getcwd()  # noqa: PTH109 - its failure is what is asked for
+    except FileNotFoundError:
+        return InvalidRequest(
+            "The folder that you are in does not exist any more: it was deleted, or made anew. "
+            "Change to one that does, such as: cd"
+        )
+    return None
 
 
 def tell_unexpected(error: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from kowalski.model.session import MOST_CHANGES
 from kowalski_cli.document.compiler_drawing import drawings
 from kowalski_cli.document.compiler_text import CompilerText
 from kowalski_cli.document.gutter import Gutter
@@ -322,7 +323,10 @@ def _left(ran: DocumentRan) -> list[str]:
         f"Not kept: {one_line(left.path)} ({left.reason})" for left in ran.not_kept[:_MOST_CHANGES]
     ]
     more = len(ran.not_kept) - len(lines)
-    return [*lines, f"Not kept: {more} more"] if more else lines
+    lines += [f"Not kept: {more} more"] if more else []
+    if len(ran.changes) == MOST_CHANGES:
+        lines.append(f"Not kept: what was changed beyond these {MOST_CHANGES:,} changes, if any")
+    return lines
 
 
 def _unfit(ran: DocumentRan) -> list[str]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _OBEYED: Final = re.compile(
     r"(.*/)?("
-    r"\.(vscode|idea|fleet|zed|devcontainer|husky|claude|cursor|gemini|codex|mise)/.*"
+    r"\.(vscode|idea|fleet|zed|devcontainer|husky|githooks|git-hooks|claude|cursor|gemini|codex|mise)/.*"
     r"|\.envrc|\.?mise(\.[^/]*)?\.toml|\.exrc|\.nvimrc|\.nvim\.lua|\.devcontainer\.json"
     r"|\.dir-locals\.el|\.mcp\.json|\.pre-commit-config\.yaml|[^/]*\.code-workspace"
     r")"

@@ -17,6 +17,7 @@ from kowalski.agent.home.places import Places
 from kowalski.agent.lock import sole_owner
 from kowalski.agent.service.server import Server
 from kowalski.errors import KowalskiError
+from kowalski.execution.sandbox.open_files import allow_enough
 from kowalski.settings.loading import load
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def main() -> None:
     """Serve until idle or told to stop. Tells the face that waits at `READY_FD` how it went."""
     # Whatever folder the first face stood in must not be held.
     os.chdir("/")
+    allow_enough()
     ready_fd = int(sys.argv[1]) if len(sys.argv) > 1 else os.open(os.devnull, os.O_WRONLY)
     try:
         places = Places.find()

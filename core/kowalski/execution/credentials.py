@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import TYPE_CHECKING, Final
@@ -75,6 +76,8 @@ _NAMES: Final = (
     "secrets.toml",
     "service-account*.json",
     "service_account*.json",
+    "*.env",
+    "*.env.local",
     "*.jks",
     "*.kdbx",
     "*.key",
@@ -84,9 +87,14 @@ _NAMES: Final = (
     "*.pfx",
     "*.ppk",
     "*.tfstate",
+    "*.tfvars",
+    "*.tfvars.json",
 )
 _SECRET: Final = re.compile("|".join(translate(name) for name in _NAMES))
-_SHOWN: Final = re.compile(r"\.env\.(example|sample|template|dist|defaults|schema)\Z")
+_EXAMPLE: Final = "(example|sample|template|dist|defaults|schema)"
+_SHOWN: Final = re.compile(
+    rf"\.env\.{_EXAMPLE}\Z|(.*[._-])?{_EXAMPLE}\.(env|tfvars|tfvars\.json)\Z"
+)
 _SKIPPED: Final = frozenset(
     {
         "node_modules",
@@ -132,13 +140,15 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
     """Looks for well-known files and folders of credentials in `root`, and for repositories.
 
     It goes level by level. Symbolic links are not followed out of `root`: where one that is named
-    like a credential points to something else within it, that is hidden. Folders of installed
-    packages and of git's objects are passed over. Blocks meanwhile: about 1 ms for 300 entries.
+    like a credential points to something else within it, that is hidden, and so is every other
+    name of a hidden file. Folders of installed packages and of git's objects are passed over.
+    Blocks meanwhile: about 1 ms for 300 entries.
     """
     top = os.path.realpath(root)
     hidden: set[str] = set()
     repositories: set[str] = set()
     folders = deque([top])
+    looked_at: list[os.DirEntry[str]] = []
     changed: dict[str, int] = {}
     left = most_entries
     while folders and left > 0:
@@ -156,8 +166,9 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
                         break
                     if entry.name in BARE:
                         bare.append(entry.name)
-                    elif is_repository(entry.name):
+                    if is_repository(entry.name):
                         repositories.add(os.path.realpath(entry.path))
+                    looked_at.append(entry)
                     found, below = _judge(entry, top)
                     if found:
                         hidden.update(found)
@@ -168,6 +179,7 @@ def search(root: str, most_entries: int = MOST_ENTRIES) -> Search:
         except OSError:
             # What its owner cannot list, code that runs with less cannot either.
             continue
+    hidden |= _other_names(hidden, looked_at)
     within = {path for path in repositories if path == top or path.startswith(f"{top}/")}
     return Search(
         _outermost(hidden),
@@ -213,6 +225,25 @@ def _judge(entry: os.DirEntry[str], top: str) -> tuple[tuple[str, ...], bool]:
     if secret and name.endswith(".pem") and not _may_hold_key(entry.path):
         return (), False
     return ((entry.path,) if secret else ()), False
+
+
+def _other_names(hidden: set[str], entries: list[os.DirEntry[str]]) -> set[str]:
+    """Further names of files that are hidden: hard links to the same content."""
+    secrets: set[tuple[int, int]] = set()
+    for path in hidden:
+        with suppress(OSError):
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                secrets.add((status.st_dev, status.st_ino))
+    numbers = {number for _, number in secrets}
+    found: set[str] = set()
+    for entry in entries if secrets else ():
+        if entry.inode() in numbers:
+            with suppress(OSError):
+                status = os.lstat(entry.path)
+                if (status.st_dev, status.st_ino) in secrets:
+                    found.add(entry.path)
+    return found
 
 
 def _named_like_secret(name: str) -> bool:

@@ -37,8 +37,8 @@ class Limits:
     Attributes:
         wall_s: seconds of execution; waiting for a slot or for a host call does not count.
         cpu_s: seconds of processor time of all its processes together.
-        memory_bytes: processes, tmpfs and overlay together.
-        processes: how many processes and threads may live at once.
+        memory_bytes: processes, tmpfs and overlay together; at least 128 MB.
+        processes: how many processes and threads may live at once; at least 20.
         disk_bytes: what it may write to its scratch folder and overlay.
         output_bytes: how much of its output is kept on disk; the rest is counted.
     """

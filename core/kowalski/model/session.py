@@ -17,6 +17,9 @@ SESSION_NAME_IN_WORDS: Final = (
 OWNED_SESSION_NAME: Final = rf"(?:[a-z0-9][a-z0-9-]{{0,19}}\.)?{SESSION_NAME}"
 """The same behind the name of the principal whose session it is, where it is not the user's own."""
 
+MOST_CHANGES: Final = 10_000
+"""More changes of a folder than these are neither listed nor taken over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:

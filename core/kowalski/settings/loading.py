@@ -29,6 +29,11 @@ _KEYS: Final = {
 _VARIABLES: Final = {
     f"KOWALSKI_{section}_{name}".upper(): key for key, (section, name) in _KEYS.items()
 }
+_PREFIX: Final = "KOWALSKI_"
+_OTHERS: Final = frozenset(
+    {"KOWALSKI_HOME", "KOWALSKI_DEBUG", "KOWALSKI_EXO_URLS", "KOWALSKI_OPENAI_URLS"}
+)
+_ALIKE: Final = 0.75
 _PREFIXES: Final = tuple(f"KOWALSKI_{section}_".upper() for section in _SECTIONS)
 
 
@@ -106,11 +111,23 @@ def _from_environment(environ: Mapping[str, str]) -> Iterable[tuple[str, str, st
                     "give it a value."
                 )
             yield key, value, f"environment {variable}"
-        elif variable.startswith(_PREFIXES):
+        elif variable.startswith(_PREFIXES) or _is_slip(variable):
             raise InvalidSettings(
                 f"The environment variable {variable} sets nothing that exists"
                 f"{_closest(variable, _VARIABLES)}. Unset it, or correct its name."
             )
+
+
+def _is_slip(variable: str) -> bool:
+    """Whether a variable of another name is meant for a setting, by all appearance."""
+    if variable in _OTHERS:
+        return False
+    # Only a variable that is no setting needs it.
+    import difflib
+
+    names = [name.removeprefix(_PREFIX) for name in _VARIABLES]
+    close = difflib.get_close_matches(variable.removeprefix(_PREFIX), names, n=1, cutoff=_ALIKE)
+    return bool(close)
 
 
 def _from_flags(flags: Mapping[str, object]) -> Iterable[tuple[str, object, str]]:

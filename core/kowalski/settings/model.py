@@ -14,6 +14,12 @@ MB: Final = 1024 * 1024
 Level = Literal["L1", "L2", "L3"]
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400, allow_inf_nan=False)]
 Megabytes = Annotated[int, Field(ge=1, le=1024 * MB)]
+LEAST_MEMORY_MB: Final = 128
+LEAST_PROCESSES: Final = 20
+"""With less of either, interpreters fail as they start: Node.js, for one, has so many threads."""
+
+Memory = Annotated[int, Field(ge=LEAST_MEMORY_MB, le=1024 * MB)]
+Processes = Annotated[int, Field(ge=LEAST_PROCESSES, le=1_000_000)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -54,16 +60,16 @@ class LimitSettings(Section):
     Attributes:
         wall_s: seconds of execution; twice that in languages that are compiled.
         cpu_s: seconds of processor time of all its processes together.
-        memory_mb: megabytes of processes, tmpfs and overlay together.
-        processes: processes and threads at once.
+        memory_mb: megabytes of processes, tmpfs and overlay together; at least 128.
+        processes: processes and threads at once; at least 20.
         disk_mb: megabytes that it may write to its scratch folder and overlay.
         output_mb: megabytes of output that are kept on disk.
     """
 
     wall_s: Seconds = 30
     cpu_s: Seconds = 120
-    memory_mb: Megabytes = 2048
-    processes: Number = 128
+    memory_mb: Memory = 2048
+    processes: Processes = 128
     disk_mb: Megabytes = 512
     output_mb: Megabytes = 64
 
@@ -73,8 +79,8 @@ class MaximumSettings(Section):
 
     wall_s: Seconds = 3600
     cpu_s: Seconds = 4 * 3600
-    memory_mb: Megabytes = Field(default_factory=_half_of_memory_mb)
-    processes: Number = 1024
+    memory_mb: Memory = Field(default_factory=_half_of_memory_mb)
+    processes: Processes = 1024
     disk_mb: Megabytes = 8192
     output_mb: Megabytes = 1024
 

@@ -399,3 +399,10 @@ def test_a_time_above_the_most_is_cut_and_that_is_said_in_words(shell: Shell) ->
 
     assert "The limit of time was cut to 3600 s, the most that this device allows." in done.stderr
     assert done.returncode == 0
+
+
+def test_in_a_folder_that_was_deleted_it_says_what_is_wrong(shell: Shell) -> None:
+    done = shell.line("mkdir gone && cd gone && rmdir ../gone && kowalski exec -l python -c 1")
+
+    assert "The folder that you are in does not exist any more" in done.stderr
+    assert done.returncode == 2

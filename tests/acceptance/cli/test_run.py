@@ -131,6 +131,14 @@ def test_what_git_would_run_is_not_kept_and_what_others_may_run_is_named(shell: 
     assert list((shell.folder / ".git" / "hooks").iterdir()) == []
 
 
+def test_more_changes_than_are_kept_are_not_passed_over_in_silence(shell: Shell) -> None:
+    write_document(shell.folder, "bash\nmkdir many; cd many; touch $(seq 10050)")
+
+    done = shell.kowalski("run", "notes.md", "--keep-files")
+
+    assert "Not kept: what was changed beyond these 10,000 changes" in done.stdout
+
+
 def test_an_error_names_the_line_of_the_document_and_shows_it(shell: Shell) -> None:
     write_document(
         shell.folder,

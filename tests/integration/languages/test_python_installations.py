@@ -92,9 +92,24 @@ def test_an_environment_whose_interpreter_is_gone_is_passed_over(
 ) -> None:
     base = _installed(tmp_path / "base")
     _environment(workspace / ".venv", tmp_path / "gone" / "bin" / "python3")
-    assert _found(workspace, base.parent).source == "PATH"
+    found = _found(workspace, base.parent)
+    assert found.source == "PATH"
+    (note,) = found.notes
+    assert f"{workspace}/.venv/bin/python does not lead to an interpreter" in note
+    assert found.path in note
     with pytest.raises(LanguageUnavailable, match=r"\.venv/bin/python does not lead to an interp"):
         _found(workspace)
+
+
+async def test_a_run_says_that_the_folders_environment_was_passed_over(
+    tmp_path: Path, workspace: Path
+) -> None:
+    _environment(workspace / ".venv", tmp_path / "gone" / "bin" / "python3")
+    request = RunRequest(language="python", code="1", workspace=Workspace(str(workspace)))
+    async with Engine(embedded=True) as engine:
+        result = await engine.run(request)
+    assert result.ok
+    assert any(".venv/bin/python does not lead to an" in note for note in result.notes)
 
 
 def test_an_environment_on_path_is_one_without_being_named(tmp_path: Path) -> None:

@@ -148,9 +148,9 @@ async def test_what_is_taken_over_belongs_to_the_folders_owner(
     ],
 )
 async def test_what_is_left_behind_has_a_reason(
-    isolating: Mechanism, folder: Path, command: str, reason: str
+    namespaces: Mechanism, folder: Path, command: str, reason: str
 ) -> None:
-    async with box(isolating, spec_for(isolating, folder, "overlay")) as inside:
+    async with box(namespaces, spec_for(namespaces, folder, "overlay")) as inside:
         await inside.bash(command)
         taken = await inside.sandbox.take_over()
     assert taken == TakenOver(left=(LeftBehind(path="it", reason=reason),))
@@ -168,6 +168,9 @@ async def test_what_is_left_behind_has_a_reason(
         "rm -r .git; ln -s evil .git",
         "mkdir new; cp -r .git new",
         "cp -r .git .GIT",
+        "cp -r .git GIT~1",
+        "cp -r .git $'.g\\u200cit'",
+        "cp -r .git bare; mv bare/HEAD bare/head",
         "echo 'gitdir: ../evil' > d/.git",
         "mkdir .hg; echo '[hooks]' > .hg/hgrc",
         # A folder that Git takes for a repository by what is in it, also bit by bit.
@@ -180,18 +183,11 @@ async def test_what_is_left_behind_has_a_reason(
     ],
 )
 async def test_nothing_is_taken_over_that_version_control_would_run(
-    enclosing: Mechanism, folder: Path, command: str
+    namespaces: Mechanism, folder: Path, command: str
 ) -> None:
-    for path in (".git/hooks/x", ".git/objects/x", ".git/refs/x", "sub/.git/config"):
-        (folder / path).parent.mkdir(parents=True)
-        (folder / path).write_text("true\n")
-    for path in (".git/HEAD", ".git/config"):
-        (folder / path).write_text("mine\n")
-    for path in ("almost/objects/x", "almost/refs/x"):
-        (folder / path).parent.mkdir(parents=True)
-        (folder / path).write_text("mine\n")
+    put_repositories(folder)
     before = repositories(folder)
-    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+    async with box(namespaces, spec_for(namespaces, folder, "overlay")) as inside:
         ran = await inside.bash(f"({command}) && echo other > a")
         assert ran.err == ""
         taken = await inside.sandbox.take_over()
@@ -201,15 +197,38 @@ async def test_nothing_is_taken_over_that_version_control_would_run(
     assert taken.left or set(taken.kept) - {"a"} <= halves
 
 
+async def test_no_enclosure_lets_a_hook_out(enclosing: Mechanism, folder: Path) -> None:
+    put_repositories(folder)
+    before = repositories(folder)
+    async with box(enclosing, spec_for(enclosing, folder, "overlay")) as inside:
+        await inside.bash("echo evil > .git/hooks/pre-commit; echo evil > .git/hooks/x")
+        taken = await inside.sandbox.take_over()
+    assert repositories(folder) == before
+    assert {left.path for left in taken.left} == {".git/hooks/pre-commit", ".git/hooks/x"}
+
+
+def put_repositories(folder: Path) -> None:
+    for path in (".git/hooks/x", ".git/objects/x", ".git/refs/x", "sub/.git/config"):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text("true\n")
+    for path in (".git/HEAD", ".git/config"):
+        (folder / path).write_text("mine\n")
+    for path in ("almost/objects/x", "almost/refs/x"):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text("mine\n")
+
+
 def repositories(root: Path) -> dict[str, str]:
     """What is in folders that version control would run programs from."""
     found = {}
     for name, content in tree(root).items():
         path = root / name
         above = [path, *path.parents]
-        if any(folder.name.lower() in {".git", ".hg"} for folder in above) or any(
-            all((folder / part).exists() for part in ("HEAD", "objects", "refs"))
+        names = {".git", ".hg", "git~1", ".g\u200cit"}
+        if any(folder.name.lower() in names for folder in above) or any(
+            {"head", "objects", "refs"} <= {part.name.lower() for part in folder.iterdir()}
             for folder in above
+            if folder.is_dir()
         ):
             found[name] = content
     return found

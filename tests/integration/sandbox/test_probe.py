@@ -160,3 +160,43 @@ async def test_older_landlocks_keep_signals_in_by_the_filter(
             process.close()
     finally:
         await older.close()
+
+
+FEW_FILES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, int(sys.argv[1])))
+import anyio
+from kowalski.errors import SandboxUnavailable
+from kowalski.execution.sandbox.open_files import allow_enough
+from kowalski.execution.sandbox.probe import report, strongest
+
+async def main():
+    for result in await report():
+        print(result.remedy)
+    try:
+        await strongest()
+    except SandboxUnavailable as error:
+        print(error.user_message)
+
+allow_enough()
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+if resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 40:
+    anyio.run(main)
+"""
+
+
+def test_too_few_open_files_are_told_as_that_and_blamed_on_nothing_else() -> None:
+    argv = [sys.executable, "-c", FEW_FILES, "40"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    number, *told = done.stdout.splitlines()
+    assert number == "40"
+    assert len(told) == 4
+    for line in told:
+        assert "Only 40 files may be open" in line
+        assert "ulimit -n 1024" in line
+
+
+def test_what_may_be_taken_of_open_files_is_taken() -> None:
+    argv = [sys.executable, "-c", FEW_FILES, "600"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "600\n"

@@ -17,6 +17,11 @@ SECRET_FILES = [
     ".env.local",
     ".ENV.Production",
     ".envrc",
+    "prod.env",
+    "prod.env.local",
+    "terraform.tfvars",
+    "prod.auto.tfvars",
+    "prod.tfvars.json",
     ".netrc",
     ".npmrc",
     ".pypirc",
@@ -40,6 +45,10 @@ SECRET_FOLDERS = [".aws", ".ssh", ".gnupg", ".kube", ".terraform.d", ".config/gh
 ORDINARY = [
     ".env.example",
     ".env.sample",
+    "example.env",
+    "prod.template.env",
+    "example.tfvars",
+    "environment.env.ts",
     "environment.py",
     "id_rsa.pub",
     "keys.py",
@@ -61,6 +70,14 @@ def put(path: Path, content: str | bytes = "x") -> Path:
 
 def found(root: Path) -> set[str]:
     return {str(Path(path).relative_to(root.resolve())) for path in search(str(root)).hidden}
+
+
+def test_other_names_of_a_hidden_file_are_hidden_too(tmp_path: Path) -> None:
+    secret, plain = put(tmp_path / "deep/er/.env"), put(tmp_path / "plain")
+    (tmp_path / "a").hardlink_to(secret)
+    (tmp_path / "deep/notes.txt").hardlink_to(secret)
+    (tmp_path / "same").hardlink_to(plain)
+    assert found(tmp_path) == {"deep/er/.env", "a", "deep/notes.txt"}
 
 
 def test_repositories_are_found_by_their_names_and_by_what_is_in_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,11 +121,11 @@ def test_a_default_limit_never_exceeds_its_maximum(limit: int, maximum: int) -> 
         ("[limits]\n# minimum\nminimum = 'L2'\n", 3, "belongs to [sandbox]"),
         ("# limits\n\nlimits = 3\n", 3, "a section is expected"),
         ("limits.wall_s = 'soon'\n", 1, "key limits.wall_s"),
-        ("limits = { processes = 4, wall_s = 'soon' }\n", 1, "key limits.wall_s"),
+        ("limits = { processes = 40, wall_s = 'soon' }\n", 1, "key limits.wall_s"),
         ("[agent]\nidle_exit_s = 5\n[pool]\nidle_s = true\n", 4, "key pool.idle_s"),
         ("[limits]\nprocesses = 1.5\n", 2, "1.5"),
         ("[limits]\nprocesses = '12'\n", 2, "'12'"),
-        ("[limits]\nprocesses = 0\n", 2, "greater than or equal to 1"),
+        ("[limits]\nprocesses = 0\n", 2, "greater than or equal to 20"),
         ("[limits]\nwall_s = inf\n", 2, "finite"),
         ("[limits]\nwall_s = nan\n", 2, "nan"),
         ("[limits]\nwall_s = -1\n", 2, "greater than 0"),
@@ -218,8 +219,44 @@ def test_a_misspelt_variable_is_refused_with_a_suggestion(file: Path) -> None:
     assert "did you mean 'KOWALSKI_LIMITS_WALL_S'?" in message
 
 
-def test_a_variable_of_no_section_is_somebody_elses(file: Path) -> None:
-    assert load(environ={"KOWALSKI_DEMO": "x", "KOWALSKI": ""}, path=file).limits.wall_s == 30
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("KOWALSKI_LIMIT_WALL", "KOWALSKI_LIMITS_WALL_S"),
+        ("KOWALSKI_LIMIT_MEMORY_MB", "KOWALSKI_LIMITS_MEMORY_MB"),
+        ("KOWALSKI_SESSION_IDLE_S", "KOWALSKI_SESSIONS_IDLE_S"),
+    ],
+)
+def test_a_variable_that_is_nearly_that_of_a_setting_is_refused(
+    file: Path, variable: str, meant: str
+) -> None:
+    assert f"did you mean {meant!r}?" in refusal(file, environ={variable: "3"})
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "KOWALSKI_DEMO",
+        "KOWALSKI",
+        "KOWALSKI_HOME",
+        "KOWALSKI_DEBUG",
+        "KOWALSKI_EXO_URLS",
+        "KOWALSKI_OPENAI_URLS",
+        "KOWALSKI_STUDIO_KEY",
+        "KOWALSKI_MODEL_SERVER_TOKEN",
+    ],
+)
+def test_a_variable_of_no_section_is_somebody_elses(file: Path, variable: str) -> None:
+    assert load(environ={variable: "x"}, path=file).limits.wall_s == 30
+
+
+@pytest.mark.parametrize("section", ["limits", "maxima"])
+@pytest.mark.parametrize(("name", "little"), [("memory_mb", 1), ("processes", 1)])
+def test_so_little_that_no_interpreter_starts_is_refused(
+    file: Path, section: str, name: str, little: int
+) -> None:
+    write(file, f"[{section}]\n{name} = {little}\n")
+    assert re.search(rf"line 2.*{name}.*greater than or equal to \d+", refusal(file))
 
 
 def test_a_misspelt_flag_is_refused_with_a_suggestion(file: Path) -> None:

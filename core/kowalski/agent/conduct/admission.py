@@ -25,7 +25,7 @@ from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import canonical
 from kowalski.model.session import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
-from kowalski.settings.model import MB
+from kowalski.settings.model import LEAST_MEMORY_MB, LEAST_PROCESSES, MB
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -48,6 +48,7 @@ _IN_WORDS: Final = {
     "disk_bytes": ("disk space", "MB"),
     "output_bytes": ("output", "MB"),
 }
+_LEAST: Final = {"memory_bytes": LEAST_MEMORY_MB * MB, "processes": LEAST_PROCESSES}
 _LOOK_AGAIN_S: Final = 5.0
 _MANY_FOLDERS: Final = 500
 _MAX_CODE_BYTES: Final = 8 * MB
@@ -143,7 +144,7 @@ class Admission:
             if workspace is not None:
                 program = replace(program, cwd=workspace.cwd)
             spec = self.spec(around, workspace, rights, limits)
-            notes = (*notes, *around.notes)
+            notes = (*notes, *interpreter.notes, *around.notes)
             granted = Rights() if workspace is None else self._grants.for_folder(workspace.root)
             decided = Admitted(
                 language,
@@ -241,7 +242,7 @@ class Admission:
         `endless` has the most that there is.
 
         Raises:
-            InvalidRequest: a limit that is no positive number.
+            InvalidRequest: a limit that is no positive number, or too low for any interpreter.
         """
         default, maximum = self._settings.limits, self._settings.maxima
         notes: list[str] = []
@@ -257,6 +258,12 @@ class Admission:
                 return min(2 * usual, max(usual, _number(maximum, key)))
             if not (math.isfinite(wanted) and wanted > 0):
                 raise InvalidRequest(f"The limit {name} must be a positive number, not {wanted!r}.")
+            least = _LEAST.get(name, 0)
+            if wanted < least:
+                raise InvalidRequest(
+                    f"The limit {name} must be at least {least}: with less, interpreters do not "
+                    "even start."
+                )
             most = _number(maximum, key) * unit
             if wanted > most:
                 notes.append(_cut(name, most))

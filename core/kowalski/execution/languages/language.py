@@ -27,6 +27,7 @@ class Interpreter:
         source: how it was found, in words.
         env: variables that it needs.
         identity: what changes when it is replaced; empty where that is of no concern.
+        notes: what whoever runs code should know of how it was chosen.
     """
 
     language: str
@@ -35,6 +36,7 @@ class Interpreter:
     source: str
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
     identity: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Language(Protocol):

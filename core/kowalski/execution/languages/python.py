@@ -63,10 +63,13 @@ class Python:
         """
         _compile_kernels()
         problems: list[str] = []
+        broken: list[str] = []
         for path, environment, source in _candidates(toolchain, workspace):
             found = _examined(path, environment, source, problems)
             if found is not None:
-                return found
+                return replace(found, notes=_passed_over(broken, found))
+            if source != "PATH":
+                broken = list(problems)
         why = f" ({'; '.join(problems)})" if problems else ""
         raise LanguageUnavailable(
             f"No Python 3.8 or newer was found{why}. Install one (Debian: apt install python3; "
@@ -108,6 +111,16 @@ def _made_by_uv(environment: str) -> bool:
     """Whether it is uv's, which puts no pip into environments."""
     lines = lines_of(Path(environment) / "pyvenv.cfg")
     return any(line.partition("=")[0].strip() == "uv" for line in lines)
+
+
+def _passed_over(broken: list[str], found: Interpreter) -> tuple[str, ...]:
+    """What to say where somebody may count on packages of an environment that does not work."""
+    if not broken:
+        return ()
+    return (
+        f"{'; '.join(broken)}. So {found.path} ({found.source}) runs the code instead, with its "
+        "own packages.",
+    )
 
 
 def _candidates(

@@ -17,6 +17,7 @@ import anyio
 from kowalski.errors import KowalskiError, SandboxUnavailable
 from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
+from kowalski.execution.sandbox import open_files
 from kowalski.execution.sandbox.catalogue import candidates
 from kowalski.execution.sandbox.layout import KERNELS
 from kowalski.execution.sandbox.mechanisms.opening import ASK_DOCTOR
@@ -58,8 +59,11 @@ async def strongest(minimum: Level = "L1") -> Mechanism:
     """The strongest enclosure that held against every attempt to get out. The caller closes it.
 
     Raises:
-        SandboxUnavailable: none of at least the level `minimum` did; the message says which do.
+        SandboxUnavailable: none of at least the level `minimum` did, and the message says which
+            do; or too few files may be open.
     """
+    if shortage := open_files.shortage():
+        raise SandboxUnavailable(shortage)
     failures = []
     for candidate in candidates():
         if candidate.level < minimum:
@@ -106,9 +110,8 @@ async def _try(candidate: Candidate) -> tuple[ProbeResult, Mechanism | None]:
     except (KowalskiError, OSError) as error:
         # The doctor says this itself.
         problem = str(getattr(error, "user_message", error)).removesuffix(f" {ASK_DOCTOR}")
-        failed = ProbeResult(
-            candidate.mechanism, candidate.level, False, problem, candidate.remedy()
-        )
+        remedy = open_files.shortage() or candidate.remedy()
+        failed = ProbeResult(candidate.mechanism, candidate.level, False, problem, remedy)
         return failed, None
     return ProbeResult(candidate.mechanism, candidate.level, True), mechanism
 

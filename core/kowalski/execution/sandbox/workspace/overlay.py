@@ -6,13 +6,10 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from kowalski.model.session import Change
+from kowalski.model.session import MOST_CHANGES, Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MOST_CHANGES: Final = 10_000
-"""More changes than these are not listed."""
 
 _OPAQUE: Final = "user.overlay.opaque"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kowalski.errors import SandboxUnavailable
-from kowalski.execution.sandbox.workspace.overlay import MOST_CHANGES
-from kowalski.model.session import Change
+from kowalski.model.session import MOST_CHANGES, Change
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -42,7 +42,6 @@ def take_over(
     """
     done: dict[str, None] = {}
     left: dict[str, str] = {}
-    bare: dict[str, bool] = {}
     target = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         owner = os.fstat(target)
@@ -50,7 +49,7 @@ def take_over(
             if not _selected(change.path, paths):
                 continue
             try:
-                _keep_out_of_repositories(source, target, change.path, bare)
+                _keep_out_of_repositories(source, target, change.path)
                 _apply(source, target, change, root, owner)
                 done[change.path] = None
             except Refused as reason:
@@ -70,18 +69,16 @@ def _selected(path: str, paths: Collection[str] | None) -> bool:
     return any(plain == chosen or plain.startswith(chosen.rstrip("/") + "/") for chosen in paths)
 
 
-def _keep_out_of_repositories(source: int, target: int, path: str, bare: dict[str, bool]) -> None:
-    """Refuse what Git, Mercurial or Jujutsu could run programs by; `bare` remembers folders."""
+def _keep_out_of_repositories(source: int, target: int, path: str) -> None:
+    """Refuse what Git, Mercurial or Jujutsu could run programs by."""
     if lies_in_repository(path):
         raise Refused(_OF_REPOSITORY)
-    *parents, _ = path.rstrip("/").split("/")
-    for depth in range(len(parents) + 1):
-        folder = "/".join([".", *parents[:depth]])
-        if folder not in bare:
-            # A part may be there already, and another come now.
-            names = [name for name in BARE if _is_there(f"{folder}/{name}", source, target)]
-            bare[folder] = looks_bare(names)
-        if bare[folder]:
+    parts = path.rstrip("/").split("/")
+    for depth, part in enumerate(parts):
+        folder = "/".join([".", *parts[:depth]])
+        # Where two of them came before, or stand there, the third one would make it a repository.
+        there = [name for name in BARE if _is_there(f"{folder}/{name}", target, source)]
+        if looks_bare([part, *there]):
             raise Refused(_OF_REPOSITORY)
 
 
