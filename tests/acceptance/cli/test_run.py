@@ -293,6 +293,19 @@ def test_warnings_and_errors_have_places(shell: Shell) -> None:
     assert refused.returncode == 2
 
 
+def test_a_hostile_name_of_a_file_cannot_touch_the_terminal(shell: Shell) -> None:
+    name = "evil\x1b[31m\u202e.md"
+    (shell.folder / name).write_text("prose\n")
+
+    nothing = shell.kowalski("run", name)
+    missing = shell.kowalski("run", f"no-{name}")
+
+    assert "No block of evil" in nothing.stderr
+    for done in (nothing, missing):
+        assert "\x1b" not in done.stderr
+        assert "\u202e" not in done.stderr
+
+
 @pytest.mark.parametrize("wrong", ["python {timeout=abc}", "python {", 'python {"name": }'])
 def test_a_block_with_an_error_is_left_out_and_the_run_is_no_success(
     shell: Shell, wrong: str
