@@ -171,6 +171,20 @@ def test_keep_going_skips_only_what_needs_the_failure(shell: Shell) -> None:
     assert done.returncode == 1
 
 
+def test_a_document_comes_from_stdin(shell: Shell) -> None:
+    document = "Notes\n\n```bash\npwd\nexit 3\n```\n"
+
+    done = shell.kowalski("run", "-", stdin=document)
+    listed = shell.kowalski("blocks", "-", "--json", stdin=document)
+    written = shell.kowalski("run", "-", "--write", stdin=document)
+
+    assert f"  {shell.folder}\n" in done.stdout
+    assert "at -:5" in done.stdout
+    assert done.returncode == 1
+    assert json.loads(listed.stdout)[0]["start_line"] == 3
+    assert "drop --write" in written.stderr
+
+
 def test_a_block_that_may_fail_stops_nothing(shell: Shell) -> None:
     write_document(shell.folder, "bash {check=ignore}\nexit 3", "bash\necho on")
 
