@@ -299,7 +299,11 @@ class Conductor:
                 elif outcome.exit_status is not None and not workbench.kernels:
                     await workbench.close()
         ending = explained(
-            end_of(outcome, warden.verdict), self._admitted, request.origin, self.run.stderr_tail()
+            end_of(outcome, warden.verdict),
+            self._admitted,
+            request.origin,
+            self.run.stderr_tail(),
+            _label(request),
         )
         alive = keep and kernel.alive and not workbench.closed
         return Finished(

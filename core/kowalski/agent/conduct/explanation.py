@@ -28,16 +28,18 @@ _DENIED: Final = re.compile(r"(?i:permission ?(?:denied|error))|\bEACCES\b")
 _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
-def explained(ending: Ending, admitted: Admitted, origin: Origin | None, stderr: str) -> Ending:
+def explained(
+    ending: Ending, admitted: Admitted, origin: Origin | None, stderr: str, label: str
+) -> Ending:
     """The ending, with a hint where its error has a cause that the sandbox knows of.
 
     `origin` is where the code stands. `stderr` is the end of what the program printed there, for
-    programs that tell only so.
+    programs that tell only so, and `label` what the code is called in it.
     """
     error = ending.error
     if error is None or ending.status != "failed":
         return ending
-    error = admitted.language.explain(error, admitted.interpreter, stderr)
+    error = admitted.language.explain(error, admitted.interpreter, stderr, label)
     workspace = admitted.spec.workspace
     if workspace is not None:
         root = Path(workspace.root)
