@@ -18,7 +18,7 @@ from kowalski_cli.document.diagnostics import tell_diagnostics
 from kowalski_cli.document.outputs import NoPurpose, outputs_for
 from kowalski_cli.document.report import DocumentReport
 from kowalski_cli.document.run import Choices, DocumentRun
-from kowalski_cli.document.source import document_from
+from kowalski_cli.document.source import STDIN, document_from
 from kowalski_cli.document.story import Remark
 from kowalski_cli.interruption import interruptible
 from kowalski_cli.screen.event_lines import EventLines, json_line
@@ -87,6 +87,10 @@ def perform(arguments: Namespace) -> int:
         )
     if arguments.write and arguments.check:
         raise InvalidRequest("Either write the outputs or check them: drop --write or --check.")
+    if arguments.write and arguments.file == STDIN:
+        raise InvalidRequest(
+            "A document on stdin cannot be written: name its file, or drop --write."
+        )
     path = Path(arguments.file)
     document = document_from(arguments.file)
     chosen = plan(document, only=arguments.block, until=arguments.until)

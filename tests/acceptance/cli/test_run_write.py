@@ -183,7 +183,7 @@ def test_json_tells_what_was_written_and_what_differs(shell: Shell) -> None:
     [
         (("notes.md", "--write", "--check"), "drop --write or --check"),
         (("linked.md", "--write"), "linked_files is no folder of its own"),
-        (("-", "--write"), "cannot be read"),
+        (("-", "--write"), "on stdin cannot be written"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_anything_runs(
