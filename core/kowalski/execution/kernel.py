@@ -152,7 +152,7 @@ class Kernel:
             frames: list[bytes] = []
             if program:
                 frames.append(encode("program", *program))
-            if last and self.language in ("python", "java"):
+            if last and self.language in ("python", "java", "javascript"):
                 # Blocks of the others always end as programs do; it would cost them milliseconds.
                 frames.append(encode("last"))
             if build is not None:
