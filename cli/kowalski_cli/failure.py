@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
 from kowalski_cli.screen.style import style_of
+from kowalski_cli.screen.terminal_text import harmless
 
 if TYPE_CHECKING:
     from kowalski.errors import KowalskiError
@@ -57,7 +58,7 @@ def tell_unexpected(error: Exception) -> int:
 
 def _say(message: str) -> None:
     style = style_of(sys.stderr)
-    sys.stderr.write(f"{style.bad('kowalski:')} {message}\n")
+    sys.stderr.write(f"{style.bad('kowalski:')} {harmless(message)}\n")
 
 
 def _trace() -> None:

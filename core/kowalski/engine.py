@@ -245,14 +245,16 @@ class Engine:
         """
         return await self._link.ask(InterruptSession(session))
 
-    async def variables(self, session: str, language: str) -> tuple[Variable, ...]:
+    async def variables(
+        self, session: str, language: str, kernel: str = "main"
+    ) -> tuple[Variable, ...]:
         """The names that a session's interpreter of `language` holds.
 
         Raises:
             UnknownRun: there is none of this name.
             Busy: it is at a run.
         """
-        return await self._link.ask(ListVariables(session, language))
+        return await self._link.ask(ListVariables(session, language, kernel))
 
     async def changes(self, session: str) -> tuple[Change, ...]:
         """What a session with an overlay changed in its workspace, in appearance.

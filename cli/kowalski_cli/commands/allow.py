@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -72,6 +73,7 @@ def perform(arguments: Namespace) -> int:
     elif named != _NOTHING:
         grants.allow(folder, adding=named)
         _warn_of_checkout(folder, named)
+        _warn_of_unset(named.env)
     _show(grants, folder, as_json=arguments.json)
     return exit_codes.OK
 
@@ -90,6 +92,16 @@ def _warn_of_checkout(folder: Path, named: Rights) -> None:
         note(
             f"`run` and `exec` show code the whole Git checkout {one_line(root)}, and give it the "
             f"rights of that folder, so this grant does not count there. To grant it: {command}"
+        )
+
+
+def _warn_of_unset(names: tuple[str, ...]) -> None:
+    """Say which variables have no value that a run from here could get."""
+    unset = [name for name in names if name not in os.environ]
+    if unset:
+        note(
+            f"{', '.join(map(one_line, unset))} is not set here. Code gets the value that a "
+            "variable has where the command that runs it was started."
         )
 
 

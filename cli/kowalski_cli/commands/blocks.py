@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from kowalski.documents.document import read
 from kowalski.model.json_form import to_json
 from kowalski_cli import exit_codes
 from kowalski_cli.arguments import with_examples, with_json
 from kowalski_cli.document.diagnostics import tell_diagnostics
+from kowalski_cli.document.source import document_from
 from kowalski_cli.screen.event_lines import json_text
 from kowalski_cli.screen.quantity import count
 from kowalski_cli.screen.screen import Screen
@@ -29,7 +27,7 @@ _MOST_NUMBERS: Final = 20
 
 def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
-    parser.add_argument("file", help="a Markdown document")
+    parser.add_argument("file", help="a Markdown document; - for stdin")
     with_json(parser)
     with_examples(
         parser,
@@ -40,7 +38,7 @@ def declare(parser: ArgumentParser) -> None:
 
 def perform(arguments: Namespace) -> int:
     """List the blocks."""
-    document = anyio.run(read, arguments.file)
+    document = document_from(arguments.file)
     if arguments.json:
         sys.stdout.write(json_text([_json_form(block) for block in document.blocks]))
     else:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from kowalski.documents.document import read
 from kowalski.documents.plan import plan
 from kowalski.errors import InvalidRequest
 from kowalski_cli import exit_codes
@@ -19,6 +18,7 @@ from kowalski_cli.document.diagnostics import tell_diagnostics
 from kowalski_cli.document.outputs import NoPurpose, outputs_for
 from kowalski_cli.document.report import DocumentReport
 from kowalski_cli.document.run import Choices, DocumentRun
+from kowalski_cli.document.source import STDIN, document_from
 from kowalski_cli.document.story import Remark
 from kowalski_cli.interruption import interruptible
 from kowalski_cli.screen.event_lines import EventLines, json_line
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def declare(parser: ArgumentParser) -> None:
     """Say which arguments there are."""
-    parser.add_argument("file", help="a Markdown document")
+    parser.add_argument("file", help="a Markdown document; - for stdin")
     parser.add_argument(
         "-b",
         "--block",
@@ -87,10 +87,14 @@ def perform(arguments: Namespace) -> int:
         )
     if arguments.write and arguments.check:
         raise InvalidRequest("Either write the outputs or check them: drop --write or --check.")
+    if arguments.write and arguments.file == STDIN:
+        raise InvalidRequest(
+            "A document on stdin cannot be written: name its file, or drop --write."
+        )
     path = Path(arguments.file)
     # First of all, for reading what is no file might never end.
     destination = _destination(path) if arguments.write else None
-    document = anyio.run(read, path)
+    document = document_from(arguments.file)
     chosen = plan(document, only=arguments.block, until=arguments.until)
     if arguments.json:
         for one in document.warnings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,12 @@ def declare(parser: ArgumentParser) -> None:
         help="what to do (default: list)",
     )
     parser.add_argument("name", nargs="?", help="the session")
-    parser.add_argument(
-        "-l", "--language", metavar="LANG", default="python", help="for vars (default: python)"
-    )
+    parser.add_argument("-l", "--language", metavar="LANG", help="for vars: of one language alone")
     with_json(parser)
     with_examples(
         parser,
         ("kowalski sessions", "which there are"),
-        ("kowalski sessions vars work -l python", "what a session remembers"),
+        ("kowalski sessions vars work", "what a session remembers"),
         ("kowalski sessions interrupt work", "stop what runs in it; it remembers"),
         ("kowalski sessions end work", "end it, with what it remembers"),
     )
@@ -114,27 +113,40 @@ def _row(session: SessionInfo, now: float) -> tuple[str, ...]:
     )
 
 
-def _variables(name: str, language: str, *, as_json: bool) -> None:
-    asked = partial(_ask_variables, name=name, language=canonical(language) or language)
-    variables = talk(asked)
+def _variables(name: str, language: str | None, *, as_json: bool) -> None:
+    wanted = None if language is None else canonical(language) or language
+    held = talk(partial(_ask_variables, name=name, language=wanted))
     if as_json:
-        sys.stdout.write(json_text(variables))
+        told = [{"language": kernel, **asdict(one)} for kernel, one in held]
+        sys.stdout.write(json_text(told))
         return
     screen = Screen()
-    if not variables:
-        screen.line(f"The session {name!r} holds nothing in {language}.")
+    if not held:
+        screen.line(f"The session {name!r} holds nothing{f' in {wanted}' if wanted else ''}.")
         return
     columns = (
+        Column("language"),
         Column("name", paint=screen.style.bold),
         Column("type"),
         Column("value", flexible=True),
     )
-    rows = [[one_line(text) for text in (v.name, v.type, v.preview)] for v in variables]
+    rows = [[one_line(text) for text in (k, v.name, v.type, v.preview)] for k, v in held]
     screen.lines(table(columns, rows, screen.style, screen.width))
 
 
-async def _ask_variables(engine: Engine, name: str, language: str) -> tuple[Variable, ...]:
-    return await engine.variables(name, language)
+async def _ask_variables(
+    engine: Engine, name: str, language: str | None
+) -> list[tuple[str, Variable]]:
+    """What the session's interpreters hold, each with the language of its interpreter."""
+    kernels = next((one.kernels for one in await engine.sessions() if one.name == name), ())
+    held = []
+    # Of a session that is not there, the agent says so.
+    for kernel in dict.fromkeys(kernels or (language or "python",)):
+        its_language, _, its_name = kernel.partition("/")
+        if language in (None, its_language):
+            variables = await engine.variables(name, its_language, its_name or "main")
+            held += [(kernel, one) for one in variables]
+    return held
 
 
 def _interrupted(runs: int) -> str:

@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 from kowalski_cli.screen.style import style_of
+from kowalski_cli.screen.terminal_text import harmless
 
 _ERASE: Final = "\r\x1b[2K"
 _USUAL_WIDTH: Final = 80
@@ -78,6 +79,6 @@ def to_stderr(text: str) -> None:
 
 
 def note(text: str, *, plain: bool = False) -> None:
-    """Tell the person something besides, on stderr."""
+    """Tell the person something besides, on stderr; names in it may be of anybody's making."""
     style = style_of(sys.stderr, plain=plain)
-    to_stderr(f"{style.dim('kowalski:')} {text}\n")
+    to_stderr(f"{style.dim('kowalski:')} {harmless(text)}\n")

@@ -15,13 +15,13 @@ _SEQUENCE: Final = (
     r"|[\x1b][\]P^_X][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # titles, clipboard, strings
     r"|\x1b[ -/]{0,8}[0-~]"
 )
-_CONTROL: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+# Characters that turn the direction of what follows make text read as what it is not.
+_CONTROL: Final = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _UNFINISHED: Final = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}|[\]P^_X][^\x07\x1b]{0,4096}\x1b?)?\Z"
 )
 _COLOURED: Final = re.compile(f"({_COLOUR})|{_SEQUENCE}|{_CONTROL}")
 _PLAIN: Final = re.compile(f"{_SEQUENCE}|{_CONTROL}")
-# Characters that change the direction of what follows make code read as what it is not.
 _DIRECTION: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -48,6 +48,12 @@ class TerminalText:
         """What was held back, once nothing follows."""
         rest, self._held = self._held, ""
         return self._pattern.sub(_kept, rest)
+
+
+def harmless(text: str) -> str:
+    """A whole text without control sequences."""
+    cleaner = TerminalText(colour=False)
+    return cleaner.clean(text) + cleaner.rest()
 
 
 def one_line(text: str, width: int | None = None) -> str:

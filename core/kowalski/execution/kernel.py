@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from kowalski.execution.build import Built
 from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode, write
+from kowalski.execution.own_folder import OwnFolder
 from kowalski.model.event import CompilerMessage, ProgramError, Stream
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Kernel:
         self._variables_told = anyio.Event()
         self._writing = anyio.Lock(fast_acquire=True)
         self._stray_bytes = 0
+        self._folders: dict[Stream, OwnFolder] = {}
 
     @property
     def alive(self) -> bool:
@@ -156,9 +158,9 @@ class Kernel:
             frames: list[bytes] = []
             if program:
                 frames.append(encode("program", *program))
-            if last and (self.background or self.language in ("python", "java")):
-                # What does not go on beside others ends as programs do in the other languages; it
-                # would cost them milliseconds.
+            if last and (self.background or self.language in ("python", "java", "javascript")):
+                # Other languages' blocks that do not go on beside others always end as programs
+                # do; it would cost them milliseconds.
                 frames.append(encode("last"))
             if build is not None:
                 frames.append(encode("build", *_build_fields(build)))
@@ -233,6 +235,8 @@ class Kernel:
                 loop.remove_reader(fd)
 
     def _hear(self, stream: Stream, data: bytes) -> None:
+        if (folder := self._folders.get(stream)) is not None:
+            data = folder.taken_from(data)
         if self._exchange is None:
             self._stray_bytes += len(data)
         else:
@@ -244,6 +248,9 @@ class Kernel:
             while left > 0 and (data := _available(fd, left)):
                 self._hear(stream, data)
                 left -= len(data)
+            folder, exchange = self._folders.get(stream), self._exchange
+            if folder is not None and (rest := folder.rest()) and exchange is not None:
+                exchange.listener.output(stream, rest)
 
     def _streams(self) -> tuple[tuple[int, Stream], tuple[int, Stream]]:
         return (self.process.stdout_fd, "stdout"), (self.process.stderr_fd, "stderr")
@@ -256,8 +263,10 @@ class Kernel:
             await self.kill()
 
     async def _obey(self, frame: Frame) -> None:
-        if frame.kind == "hello":
+        if frame.kind == "hello" and not self.ready.is_set():
             self.version = frame.text(0)[:100]
+            if len(frame.fields) > 1:
+                self._folders = {s: OwnFolder(frame.fields[1]) for _, s in self._streams()}
             self.ready.set()
         elif frame.kind == "variables":
             self._variables = [frame]

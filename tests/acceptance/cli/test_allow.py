@@ -26,6 +26,15 @@ def test_rights_add_up_and_can_be_taken_back_one_by_one(shell: Shell) -> None:
     assert json.loads(taken.stdout) == {"folder": str(shell.folder), "rights": rights}
 
 
+def test_a_variable_that_is_not_set_is_granted_and_named(shell: Shell) -> None:
+    words = ("allow", ".", "--env", "NOT_SET_ANYWHERE", "--env", "SET_HERE")
+    done = shell.kowalski(*words, SET_HERE="1")
+
+    assert "NOT_SET_ANYWHERE is not set here" in done.stderr
+    assert "SET_HERE" not in done.stderr
+    assert "have NOT_SET_ANYWHERE" in done.stdout
+
+
 def test_the_list_has_every_folder(shell: Shell) -> None:
     shell.kowalski("allow", ".", "--net")
 

@@ -193,6 +193,20 @@ def test_keep_going_skips_only_what_needs_the_failure(shell: Shell) -> None:
     assert done.returncode == 1
 
 
+def test_a_document_comes_from_stdin(shell: Shell) -> None:
+    document = "Notes\n\n```bash\npwd\nexit 3\n```\n"
+
+    done = shell.kowalski("run", "-", stdin=document)
+    listed = shell.kowalski("blocks", "-", "--json", stdin=document)
+    written = shell.kowalski("run", "-", "--write", stdin=document)
+
+    assert f"  {shell.folder}\n" in done.stdout
+    assert "at -:5" in done.stdout
+    assert done.returncode == 1
+    assert json.loads(listed.stdout)[0]["start_line"] == 3
+    assert "drop --write" in written.stderr
+
+
 def test_a_block_that_may_fail_stops_nothing(shell: Shell) -> None:
     write_document(shell.folder, "bash {check=ignore}\nexit 3", "bash\necho on")
 
@@ -313,6 +327,19 @@ def test_warnings_and_errors_have_places(shell: Shell) -> None:
     assert "warning: " in warned.stderr
     assert "notes.md:3:" in refused.stderr
     assert refused.returncode == 2
+
+
+def test_a_hostile_name_of_a_file_cannot_touch_the_terminal(shell: Shell) -> None:
+    name = "evil\x1b[31m\u202e.md"
+    (shell.folder / name).write_text("prose\n")
+
+    nothing = shell.kowalski("run", name)
+    missing = shell.kowalski("run", f"no-{name}")
+
+    assert "No block of evil" in nothing.stderr
+    for done in (nothing, missing):
+        assert "\x1b" not in done.stderr
+        assert "\u202e" not in done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["python {timeout=abc}", "python {", 'python {"name": }'])

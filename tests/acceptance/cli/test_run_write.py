@@ -183,7 +183,7 @@ def test_json_tells_what_was_written_and_what_differs(shell: Shell) -> None:
     [
         (("notes.md", "--write", "--check"), "drop --write or --check"),
         (("linked.md", "--write"), "linked_files is no folder of its own"),
-        (("-", "--write"), "cannot be read"),
+        (("-", "--write"), "on stdin cannot be written"),
         (("pipe.md", "--write"), "no file that can be written"),
         (("both.md", "--write"), "2 names (hard links)"),
     ],

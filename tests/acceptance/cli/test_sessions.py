@@ -42,8 +42,21 @@ def test_their_variables_are_listed(shell: Shell) -> None:
     table = shell.kowalski("sessions", "vars", "vars", "-l", "py").stdout
     listed = json.loads(shell.kowalski("sessions", "vars", "vars", "--json").stdout)
 
-    assert "answer  int   42\n" in table
-    assert {"name": "name", "type": "str", "preview": "'x'"} in listed
+    assert "python    answer  int   42\n" in table
+    assert {"language": "python", "name": "name", "type": "str", "preview": "'x'"} in listed
+
+
+def test_variables_of_all_its_interpreters_are_listed(shell: Shell) -> None:
+    shell.kowalski("exec", "-l", "python", "-s", "two", "-c", "answer = 42")
+    shell.kowalski("exec", "-l", "bash", "-s", "two", "-c", "question=why")
+
+    table = shell.kowalski("sessions", "vars", "two").stdout
+    one = shell.kowalski("sessions", "vars", "two", "-l", "bash").stdout
+
+    assert re.search(r"^python +answer +int +42$", table, re.MULTILINE)
+    assert re.search(r"^bash +question +string +why$", table, re.MULTILINE)
+    assert "answer" not in one
+    assert shell.kowalski("sessions", "vars", "nobody").returncode == 2
 
 
 def test_an_interrupt_ends_what_runs_and_keeps_the_rest(shell: Shell) -> None:

@@ -97,6 +97,7 @@ class KernelProcess:
         inputs: Mapping[str, Path] | None = None,
         interrupt_when: Callable[[Result], bool] | None = None,
         answering: bool = True,
+        last: bool = False,
     ) -> Result:
         """Execute `code` to its end. `functions` answer; LookupError is an answer of error."""
         functions = functions or {}
@@ -104,6 +105,8 @@ class KernelProcess:
         os.lseek(self._stdin, 0, os.SEEK_SET)
         os.pwrite(self._stdin, stdin.encode(), 0)
         places = [part for name, path in (inputs or {}).items() for part in (name, str(path))]
+        if last:
+            self.send("last")
         self.send("run", code, label, " ".join(functions), *places)
         result = Result()
         while True:

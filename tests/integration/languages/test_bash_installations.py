@@ -48,39 +48,38 @@ def test_python_is_that_of_the_folder(tmp_path: Path) -> None:
     ("stderr", "line", "kind", "message"),
     [
         (
-            "/tmp/bash.7/code: line 3: syntax error near unexpected token `)'\n"
-            "/tmp/bash.7/code: line 3: `)'\n",
+            "code: line 3: syntax error near unexpected token `)'\ncode: line 3: `)'\n",
             None,
             "SyntaxError",
             "syntax error near unexpected token `)'",
         ),
         (
-            "/tmp/bash.7/notes.md[a: b]: line 3: unexpected EOF while looking for matching `''\n",
+            "notes.md[a: b]: line 3: unexpected EOF while looking for matching `''\n",
             None,
             "SyntaxError",
             "unexpected EOF while looking for matching `''",
         ),
         (
-            "/tmp/bash.7/code: line 3: nope: unbound variable\n",
+            "code: line 3: nope: unbound variable\n",
             None,
             "ExitStatus",
             "nope: unbound variable (exit status 2)",
         ),
         (
-            "/tmp/bash.7/code: line 1: one: command not found\n"
-            "/tmp/bash.7/code: line 3: jq: command not found\n",
+            "code: line 1: one: command not found\ncode: line 3: jq: command not found\n",
             3,
             "ExitStatus",
             "jq: command not found (exit status 2)",
         ),
         ("noise\n", 3, "ExitStatus", "cmd: exit status 2"),
-        ("/tmp/bash.7/code: line 1: x: command not found\n", 3, "ExitStatus", "cmd: exit status 2"),
+        ("code: line 1: x: command not found\n", 3, "ExitStatus", "cmd: exit status 2"),
     ],
 )
 def test_what_bash_only_prints_becomes_the_error(
     stderr: str, line: int | None, kind: str, message: str
 ) -> None:
     error = ProgramError(type="ExitStatus", message="cmd: exit status 2", line=line)
-    told = Bash().explain(error, Interpreter("bash", "/bin/bash", (), "PATH"), stderr)
+    label = stderr.partition(": line")[0]
+    told = Bash().explain(error, Interpreter("bash", "/bin/bash", (), "PATH"), stderr, label)
     assert (told.type, told.message, told.line) == (kind, message, 3)
     assert (told.hint is not None) == ("jq" in message)

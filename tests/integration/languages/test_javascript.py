@@ -159,7 +159,7 @@ def test_functions_and_classes_can_take_the_names_of_variables(
 
 def test_a_block_that_declares_a_name_twice_is_wrong(shared: KernelProcess) -> None:
     result = shared.run("let twice = 1\nlet twice = 2")
-    assert (result.error_type, result.error_place) == ("SyntaxError", (1, 5))
+    assert (result.error_type, result.error_place) == ("SyntaxError", (2, 5))
 
 
 def test_assigning_to_a_constant_of_the_block_is_wrong(shared: KernelProcess) -> None:

@@ -53,6 +53,55 @@ def test_a_server_stays_and_serves_later_runs(kernel: KernelProcess) -> None:
     assert kernel.run(ask).value == "'served'"
 
 
+@pytest.mark.parametrize(
+    ("code", "exit_code", "stdout"),
+    [
+        ("process.on('exit', (code) => console.log('bye', code))", 0, "bye 0\n"),
+        ("process.on('exit', (code) => console.log('bye', code)); process.exit(3)", 3, "bye 3\n"),
+        ("process.on('exit', (code) => console.log('bye', code)); throw 1", 1, "bye 1\n"),
+        ("process.on('exit', () => { process.exitCode = 5 })", 5, ""),
+        ("process.on('exit', () => process.exit(6))", 6, ""),
+        ("process.on('exit', () => { throw new Error('late') })", 1, ""),
+        (
+            "setTimeout(() => console.log('first'), 20);"
+            "process.on('exit', () => console.log('last'))",
+            0,
+            "first\nlast\n",
+        ),
+    ],
+)
+def test_the_last_run_tells_who_listens_that_the_program_ends(
+    kernel: KernelProcess, code: str, exit_code: int, stdout: str
+) -> None:
+    result = kernel.run(f"{code}; undefined", last=True)
+
+    assert (result.exit_code, result.stdout) == (exit_code, stdout)
+
+
+def test_a_session_goes_on_and_tells_nobody_that_it_ends(kernel: KernelProcess) -> None:
+    assert kernel.run("process.on('exit', () => console.log('bye')); undefined").stdout == ""
+    assert _still_whole(kernel)
+
+
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        ("let a = 1; let a = 2", (1, 16)),
+        ("{\n  const b = 1, b = 2\n}", (2, 16)),
+        ("1;\nlet known = 2, known = 3", (2, 5)),
+    ],
+)
+def test_a_name_that_is_declared_twice_is_marked_where_it_is_wrong(
+    kernel: KernelProcess, code: str, place: tuple[int, int]
+) -> None:
+    kernel.run("let known = 1")
+
+    result = kernel.run(code)
+
+    assert result.error_place == place
+    assert "\nSyntaxError: Identifier" in result.traceback
+
+
 def test_waiting_for_what_cannot_happen_is_an_error(kernel: KernelProcess) -> None:
     result = kernel.run("await new Promise(() => {})")
     assert (result.error_type, result.exit_code) == ("UnsettledAwait", 1)

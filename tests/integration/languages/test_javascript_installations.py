@@ -210,7 +210,9 @@ def test_a_missing_package_is_named_with_the_remedy(
     node = _node(tmp_path / "a" / "bin" / "node", 20)
     language = JavaScript()
     interpreter = language.locate(Toolchain(str(node.parent)), None)
-    hint = language.explain(ProgramError(type="Error", message=message), interpreter, "").hint
+    hint = language.explain(
+        ProgramError(type="Error", message=message), interpreter, "", "<code>"
+    ).hint
     if package is None:
         assert hint is None
     else:

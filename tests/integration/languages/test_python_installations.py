@@ -268,7 +268,7 @@ def test_what_pip_installed_for_the_user_is_shown(tmp_path: Path, home: Path) ->
 
 def _hint(interpreter: Interpreter, module: str) -> str:
     error = ProgramError(type="ModuleNotFoundError", message=f"No module named {module!r}")
-    hint = Python().explain(error, interpreter, "").hint
+    hint = Python().explain(error, interpreter, "", "<code>").hint
     assert hint is not None
     return hint
 
@@ -287,7 +287,7 @@ def test_a_missing_module_is_named_with_the_exact_line_that_installs_it(tmp_path
 def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
     found = _found(None, _installed(tmp_path / "a").parent)
     error = ProgramError(type="ValueError", message="no 'module'")
-    assert Python().explain(error, found, "") is error
+    assert Python().explain(error, found, "", "<code>") is error
 
 
 async def test_an_environment_of_uvs_shape_works_in_a_sandbox(

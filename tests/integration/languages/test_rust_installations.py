@@ -140,10 +140,12 @@ def test_a_panic_is_read_from_what_it_printed(
     stderr: str, told: tuple[str, str, int | None, int | None]
 ) -> None:
     moved = ProgramError(type="ExitStatus", message="exit status 101", line=1, column=50)
-    error = Rust().explain(moved, RUSTC, stderr)
+    error = Rust().explain(moved, RUSTC, stderr, "<code>")
     assert (error.type, error.message, error.line, error.column) == told
 
 
 def test_without_cargo_it_is_said_how_to_get_it() -> None:
-    hint = Rust().explain(ProgramError(type="CargoUnavailable", message=""), RUSTC, "").hint
+    hint = (
+        Rust().explain(ProgramError(type="CargoUnavailable", message=""), RUSTC, "", "<code>").hint
+    )
     assert "/opt/rust/bin/rustc has no cargo beside it. Install one" in str(hint)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kowalski_cli.screen.terminal_text import TerminalText, one_line
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 PIECES = st.lists(
     st.one_of(
@@ -42,7 +43,7 @@ def test_of_control_sequences_only_colours_survive_where_they_are_wanted(
     assert not _CONTROL.search(_COLOUR.sub("", cleaned))
 
 
-@given(st.text(st.characters(exclude_categories=("Cc", "Cs"))))
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters=_TURNING)))
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     cleaner = TerminalText(colour=False)
 
@@ -59,6 +60,8 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         ("\x1bcafter", "after"),
         ("\x9b2Jafter", "\N{REPLACEMENT CHARACTER}2Jafter"),
         ("a\bb", "a\N{REPLACEMENT CHARACTER}b"),
+        ("a\u202etxt.exe", "a\N{REPLACEMENT CHARACTER}txt.exe"),
+        ("\u2066if\u2069", "\N{REPLACEMENT CHARACTER}if\N{REPLACEMENT CHARACTER}"),
         ("tab\there\r\n", "tab\there\r\n"),
         ("\x1b[31mred\x1b[0m", "red"),
     ],

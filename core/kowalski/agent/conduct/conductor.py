@@ -317,6 +317,7 @@ class Conductor:
             self._admitted,
             request,
             self.run.stderr_tail(),
+            _label(request),
             beside=any(one.background and one is not kernel for one in workbench.kernels),
         )
         alive = keep and kernel.alive and not workbench.closed

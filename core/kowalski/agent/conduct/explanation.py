@@ -35,17 +35,18 @@ _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
 def explained(
-    ending: Ending, admitted: Admitted, request: RunRequest, stderr: str, *, beside: bool
+    ending: Ending, admitted: Admitted, request: RunRequest, stderr: str, label: str, *, beside: bool
 ) -> Ending:
     """The ending, with a hint where its error has a cause that the sandbox knows of.
 
-    `stderr` is the end of what the program printed there, for programs that tell only so.
-    `beside`: another run goes on in the background of its session.
+    `stderr` is the end of what the program printed there, for programs that tell only so, and
+    `label` what the code is called in it. `beside`: another run goes on in the background of its
+    session.
     """
     error = ending.error
     if error is None or ending.status != "failed":
         return ending
-    error = admitted.language.explain(error, admitted.interpreter, stderr)
+    error = admitted.language.explain(error, admitted.interpreter, stderr, label)
     workspace = admitted.spec.workspace
     if workspace is not None:
         root = Path(workspace.root)

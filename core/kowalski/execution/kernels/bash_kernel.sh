@@ -350,7 +350,7 @@ else
     __k_known=" ${__k_known//$'\n'/ } BASH_COMPAT BASH_REMATCH COLUMNS LINES OPTARG OPTIND PIPESTATUS "
     __k_known+="BASH_ARGV0 POSIXLY_CORRECT "
     builtin trap '__k_failed "$?" "$BASH_COMMAND"' ERR
-    __k_send hello "$BASH_VERSION"
+    __k_send hello "$BASH_VERSION" "$__k_folder/"
 fi
 set -E
 set --

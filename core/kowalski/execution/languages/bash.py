@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kowalski.model.event import ProgramError
     from kowalski.model.run import Toolchain
 
-_COMPLAINT: Final = re.compile(r"^\S*/bash\.\d+/[^\n]*?: line (\d+): ([^\n]+)", re.MULTILINE)
 _SYNTAX: Final = re.compile(r"syntax error|unexpected (?:EOF|end of file)")
 _NOT_FOUND: Final = re.compile(r"([^\s:]+): command not found")
 
@@ -67,11 +66,14 @@ class Bash:
             argv=(interpreter.path, "--norc", "--noprofile", kernel), env=interpreter.env
         )
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """Errors of the shell's own, which Bash only prints, get their line and message."""
         if error.type != "ExitStatus":
             return error
-        said = _COMPLAINT.findall(stderr)
+        called = re.escape(label.replace("/", "_"))
+        said = re.findall(rf"^{called}: line (\d+): ([^\n]+)", stderr, re.MULTILINE)
         if not said:
             return error
         syntax = next((one for one in said if _SYNTAX.search(one[1])), None)

@@ -108,7 +108,9 @@ class Java:
             needs=Preparation(made, building),
         )
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """The error as it is: the compiler's messages say it all."""
         return error
 

@@ -63,7 +63,9 @@ class JavaScript:
         kernel = str(KERNELS / "javascript_kernel.cjs")
         return Program(argv=(node, *flags, kernel), env=interpreter.env)
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """A missing package is named with the Node that does not find it, and the remedy."""
         found = _MODULE.search(error.message)
         if found is None or found[1].startswith(("/", ".", "#", "file:", "node:")):

@@ -69,9 +69,11 @@ class Language(Protocol):
         """What to start as the language's kernel, inside a sandbox that may use so much memory."""
         ...
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """The error, completed where this language knows more or knows what to do about it.
 
-        `stderr` is the end of what the program printed there.
+        `stderr` is the end of what the program printed there, `label` what the code is called.
         """
         ...

@@ -83,7 +83,9 @@ class Python:
             argv=(interpreter.path, "-I", "-S", kernel), env=interpreter.env, preloaded=True
         )
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """A missing module is named with the interpreter that lacks it, and the remedy."""
         if error.type != "ModuleNotFoundError" or "'" not in error.message:
             return error

@@ -83,7 +83,9 @@ class Rust:
             argv=("", "-I", "-S", kernel, interpreter.path), env=interpreter.env, preloaded=True
         )
 
-    def explain(self, error: ProgramError, interpreter: Interpreter, stderr: str) -> ProgramError:
+    def explain(
+        self, error: ProgramError, interpreter: Interpreter, stderr: str, label: str
+    ) -> ProgramError:
         """A panic gets its message and place from what was printed."""
         if error.type == "ExitStatus":
             return _printed(error, stderr)

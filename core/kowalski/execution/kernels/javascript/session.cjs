@@ -19,7 +19,7 @@ const { Streams } = require('./streams.cjs');
 const { Place, define, defineLazily, furnish } = require('./surroundings.cjs');
 
 // The program may put others in their places.
-const { setImmediate, setTimeout, clearTimeout, process } = globalThis;
+const { setImmediate, setTimeout, clearTimeout, process, SyntaxError } = globalThis;
 const { then } = Promise.prototype;
 
 const FIRST_LOOK_MS = 2;
@@ -205,8 +205,10 @@ class Session {
   #refused(run, { exception, lineNumber, columnNumber }) {
     const [message] = exception.description.slice('SyntaxError: '.length).split('\n    at ');
     const error = failure('SyntaxError', message);
-    if (this.#isRedeclared(run, error)) return;
-    run.refusal ??= [error, run.source.placeBehind(run.code, lineNumber, columnNumber)];
+    const place = run.source.placeBehind(run.code, lineNumber, columnNumber);
+    // A name that another block declared is no matter of a place: V8 tells the code's beginning.
+    if (this.#isRedeclared(run, error, lineNumber || columnNumber ? place : undefined)) return;
+    run.refusal ??= [error, place];
     if (run.code !== run.source.code) this.#evaluateAgain(run, run.source.code);
     else this.#fail(run, ...run.refusal);
   }
@@ -217,10 +219,10 @@ class Session {
   }
 
   /** Whether a name is declared that cannot be, here or again: then it is seen to. */
-  #isRedeclared(run, error) {
+  #isRedeclared(run, error, refusedAt) {
     const found = types.isNativeError(error) && REDECLARED.exec(error.message);
     if (!found || error.name !== 'SyntaxError') return false;
-    const place = run.source.placeOf(found[1]);
+    const place = refusedAt ?? run.source.placeOf(found[1]);
     const another = run.turns++ < MOST_TURNS && run.source.redeclare(found[1]);
     if (another) this.#evaluateAgain(run, run.source.text);
     else this.#fail(run, error, place);
@@ -304,6 +306,7 @@ class Session {
 
   #end(code) {
     const { run } = this;
+    if (this.isLast) code = this.#leave(code);
     this.run = null;
     clearTimeout(run.timer);
     clearTimeout(this.watching);
@@ -318,6 +321,21 @@ class Session {
     });
     // Only a session is still there later.
     this.#watchLater();
+  }
+
+  /** Tell the program that it ends, which nothing but its end does; gives its exit code. */
+  #leave(code) {
+    this.isLast = false;
+    this.streams.muted = false;
+    process.exitCode = code;
+    try {
+      process.emit('exit', code);
+    } catch (error) {
+      const { type, message, line, column, traceback } = this.teller.tell(error);
+      this.channel.send('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
+      return 1;
+    }
+    return exitCode();
   }
 
   #watchLater() {
@@ -384,7 +402,8 @@ function pictureKind(value) {
 }
 
 function failure(name, message) {
-  const error = Object.assign(new Error(message), { name });
+  const error = name === 'SyntaxError' ? new SyntaxError(message) : new Error(message);
+  error.name = name;
   error.stack = `${name}: ${message}`;
   return error;
 }
