@@ -8,6 +8,7 @@ from kowalski_cli.screen.terminal_text import TerminalText
 
 if TYPE_CHECKING:
     from kowalski.model.event import Stream
+    from kowalski_cli.document.compiler_text import CompilerText
     from kowalski_cli.screen.style import Style
 
 _PREFIX: Final[dict[Stream, str]] = {"stdout": "  ", "stderr": "! "}
@@ -21,8 +22,10 @@ class Gutter:
     the beginning of the line, behind the gutter; without colours it begins a new line.
     """
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, compiler: CompilerText | None = None) -> None:
+        """`compiler` knows what is on stderr besides what the program says."""
         self._style = style
+        self._compiler = compiler
         self._cleaners: dict[Stream, TerminalText] = {
             "stdout": TerminalText(colour=style.colour),
             "stderr": TerminalText(colour=style.colour),
@@ -36,11 +39,15 @@ class Gutter:
         """What to write for a piece of output."""
         change = "" if self._at_line_start or stream == self._last else self._new_line()
         self._last = stream
-        return change + self._indented(stream, self._cleaners[stream].clean(text))
+        clean = self._cleaners[stream].clean(text)
+        if stream == "stderr" and self._compiler is not None:
+            clean = self._compiler.translated(clean)
+        return change + self._indented(stream, clean)
 
     def end(self) -> str:
         """What to write once no more output comes: the rest, and the end of the last line."""
-        rest = "".join(
+        rest = self._compiler.rest() if self._compiler is not None else ""
+        rest = self._indented("stderr", rest) + "".join(
             self._indented(stream, cleaner.rest()) for stream, cleaner in self._cleaners.items()
         )
         end = "" if self._at_line_start else self._new_line()

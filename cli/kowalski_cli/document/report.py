@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from kowalski.model.event import ProgramError
+from kowalski_cli.document.compiler_text import CompilerText
 from kowalski_cli.document.gutter import Gutter
 from kowalski_cli.document.output_report import checked, difference, saved
 from kowalski_cli.document.trace import in_document
@@ -39,6 +40,7 @@ _MOST_UNFIT: Final = 5
 _MOST_TAIL: Final = 8
 _MOST_ERRORS: Final = 5
 _MOST_TRACE: Final = 8
+_COMPILED: Final = ("rust", "java")
 _MARKS: Final = {"added": "+", "modified": "~", "deleted": "-"}
 
 
@@ -98,7 +100,7 @@ class DocumentReport:
     async def _begin(self, block: BlockBegins) -> None:
         style = self._style
         self._block = block.index
-        self._gutter = Gutter(style)
+        self._gutter = Gutter(style, self._compiler_text())
         title = style.bold(f"{style.sign('block')} {block.position}/{block.total} {_name(block)}")
         gap = "\n" if self._any else ""
         self._any = True
@@ -106,6 +108,10 @@ class DocumentReport:
         await self._live.write(f"{gap}{title}{style.dim(place)}\n")
         self._running = f"{_name(block)}{place}{self._dot}Ctrl-C ends it"
         self._progress.begin(f"{WAITING}{self._dot}{self._running}")
+
+    def _compiler_text(self) -> CompilerText | None:
+        block = self._document.blocks[self._block - 1]
+        return CompilerText(self._document, block) if block.language in _COMPILED else None
 
     async def _skip(self, skipped: BlockSkipped) -> None:
         style = self._style
@@ -196,7 +202,10 @@ class DocumentReport:
             lines.append(f"{_INDENT}{style.dim('at')} {one_line(place)}")
             bar = style.dim(f"{line} {style.sign('bar')}")
             lines.append(f"{_INDENT}{bar} {one_line(document.lines[line - 1])}")
-        trace = in_document(traceback_lines(error.traceback), document, block)
+        trace = traceback_lines(error.traceback)
+        if compiler := self._compiler_text():
+            trace = compiler.translated("\n".join([*trace, ""])).splitlines()
+        trace = in_document(trace, document, block)
         if not lines and trace and not any(line.startswith("  File ") for line in trace):
             # It happened in a file that the block includes: only the compiler says where.
             lines += [_INDENT + style.dim(line) for line in trace[:_MOST_TRACE]]

@@ -47,8 +47,13 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a kernel compiled; `binary` is empty for what must not be kept. Others as in `Kept`."""
+    """What a kernel compiled; `binary` is empty for what must not be kept. Others as in `Kept`.
+
+    Attributes:
+        lasts: it may be kept; else it is for the run alone for which it was compiled.
+    """
 
     binary: bytes
     words: str
     files: tuple[tuple[str, str], ...]
+    lasts: bool = True

@@ -264,7 +264,7 @@ class Kernel:
             exchange.outcome.value = frame.text(0)[:_MAX_VALUE_CHARACTERS]
         elif frame.kind == "error":
             exchange.outcome.error = _program_error(frame)
-        elif frame.kind in ("built", "kept", "diagnostic"):
+        elif frame.kind in ("built", "kept", "passing", "diagnostic"):
             _note_compiled(exchange, frame)
         elif (
             frame.kind == "artifact"
@@ -299,16 +299,22 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
     if exchange.is_compiled:
         return
     if frame.kind == "diagnostic":
-        if len(outcome.diagnostics) < _MAX_DIAGNOSTICS:
-            outcome.diagnostics += (_diagnostic(frame),)
+        told = (*outcome.diagnostics, _diagnostic(frame))
+        # No number of warnings keeps an error from being heard.
+        outcome.diagnostics = tuple(sorted(told, key=_weight))[:_MAX_DIAGNOSTICS]
         return
     exchange.is_compiled = True
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages
-    elif frame.kind == "built" and build is not None and build.tell:
+    elif build is not None and build.tell:
         files = [frame.text(index) for index in range(2, len(frame.fields))]
         pairs = tuple(zip(files[::2], files[1::2], strict=False))
-        outcome.built = Built(frame.fields[0], frame.text(1)[:_MAX_VALUE_CHARACTERS], pairs)
+        words = frame.text(1)[:_MAX_VALUE_CHARACTERS]
+        outcome.built = Built(frame.fields[0], words, pairs, lasts=frame.kind == "built")
+
+
+def _weight(message: CompilerMessage) -> int:
+    return ("error", "warning").index(message.severity)
 
 
 def _diagnostic(frame: Frame) -> CompilerMessage:

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from kowalski.errors import LanguageUnavailable
+from kowalski.execution.prepared import is_ready, mark_ready, tidy
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.process import Program
 from kowalski.model.run import Workspace
@@ -26,7 +27,6 @@ _TOLD_BYTES: Final = 4096
 _MEMORY_BYTES: Final = 1024 * MB
 _DISK_BYTES: Final = 256 * MB
 _PROCESSES: Final = 128
-_READY: Final = "ready"
 
 
 async def prepare(needed: Preparation, mechanism: Mechanism, spec: SandboxSpec) -> None:
@@ -36,16 +36,16 @@ async def prepare(needed: Preparation, mechanism: Mechanism, spec: SandboxSpec) 
         LanguageUnavailable: it cannot be made; the message says why.
         SandboxUnavailable: there is no sandbox to make it in.
     """
-    ready = f"{needed.folder}/{_READY}"
-    if os.access(ready, os.F_OK):
+    if is_ready(needed.folder):
         return
     lock = os.open(needed.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Another agent of this user's may be at it.
         await anyio.to_thread.run_sync(fcntl.flock, lock, fcntl.LOCK_EX)
-        if not os.access(ready, os.F_OK):
+        if not is_ready(needed.folder):
             await _make(needed, mechanism, spec)
-            os.close(os.open(ready, os.O_CREAT | os.O_CLOEXEC, 0o600))
+            mark_ready(needed.folder, needed.argv[0])
+            await anyio.to_thread.run_sync(tidy, needed.folder)
     finally:
         os.close(lock)
 

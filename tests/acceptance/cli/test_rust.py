@@ -25,6 +25,8 @@ def test_a_document_and_a_file_of_rust_run_with_their_warnings_and_errors(shell:
 
     assert "  beside\n" in done.stdout
     assert "! warning: unused variable: `unused`\n" in done.stdout
+    assert "--> notes.md:4:5\n" in done.stdout
+    assert "! 4 | let unused = 1;\n" in done.stdout
     assert "  false\n" in done.stdout
     assert "E0308: mismatched types: expected `i32`, found `&str`\n" in done.stdout
     assert "    at notes.md:14:18\n" in done.stdout

@@ -133,7 +133,7 @@ class KernelProcess:
                 told.errors.append(frame)
             elif frame.kind == "artifact":
                 told.artifacts.append(frame)
-            elif frame.kind in ("built", "kept", "diagnostic"):
+            elif frame.kind in ("built", "kept", "passing", "diagnostic"):
                 told.compiled.append(frame)
             elif frame.kind == "call":
                 self._answer(frame, functions)

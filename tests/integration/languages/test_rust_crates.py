@@ -141,18 +141,19 @@ def test_what_is_no_crate_is_not_asked_of_cargo(rust: KernelProcess, code: str, 
     assert _run(rust, code).error_type == error
 
 
-def _files(rust: KernelProcess, code: str) -> tuple[bytes, list[str]]:
+def _files(rust: KernelProcess, code: str) -> tuple[str, bytes, list[str]]:
     told = _run(rust, code, "network tell only")
     built = told.compiled[-1]
-    assert built.kind == "built", told
-    return built.fields[0], [built.text(index) for index in range(2, len(built.fields))]
+    assert built.fields[0], told
+    return built.kind, built.fields[0], [built.text(at) for at in range(2, len(built.fields))]
 
 
 def test_the_files_of_a_crate_count_as_included(
     rust: KernelProcess, folder: Path, tmp_path: Path
 ) -> None:
     code = MANIFEST + 'print!("{}", mine::answer());'
-    binary, files = _files(rust, code)
+    told, binary, files = _files(rust, code)
+    assert told == "built"
     crate = folder / "mine"
     assert set(files[::2]) == {str(crate / "Cargo.toml"), str(crate / "src" / "lib.rs")}
     kept = tmp_path / "kept"
@@ -171,7 +172,8 @@ def test_with_a_build_script_in_reach_a_program_is_not_kept(
     _crate(folder / "built", 'pub const SAID: &str = env!("SAID");', told_by_script)
     code = MANIFEST.replace("mine", "built") + 'print!("{}", built::SAID);'
     assert _run(rust, code).stdout == "by the script"
-    assert _files(rust, code) == (b"", [])
+    told, _, files = _files(rust, code)
+    assert (told, files) == ("passing", [])
 
 
 def test_with_a_procedural_macro_in_reach_a_program_is_not_kept(
@@ -183,7 +185,8 @@ def test_with_a_procedural_macro_in_reach_a_program_is_not_kept(
         file.write('edition = "2021"\n[lib]\nproc-macro = true\n')
     code = MANIFEST.replace("mine", "macros") + 'print!("{}", macros::said!());'
     assert _run(rust, code).stdout == "7"
-    assert _files(rust, code) == (b"", [])
+    told, _, files = _files(rust, code)
+    assert (told, files) == ("passing", [])
 
 
 def _toolchain(folder: Path, cargo: str) -> KernelProcess:

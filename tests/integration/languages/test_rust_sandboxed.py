@@ -240,6 +240,75 @@ async def test_a_session_keeps_files_and_says_that_it_keeps_nothing_else(engine:
     await engine.end_session("s")
 
 
+@pytest.fixture
+def scripted(workspace: Path, home: Path) -> Path:
+    """A folder with a crate whose build script notes each of its runs and reads `data.txt`."""
+    crate = workspace / "mine"
+    (crate / "src").mkdir(parents=True)
+    (crate / "Cargo.toml").write_text('[package]\nname = "mine"\nversion = "1.0.0"\n')
+    (crate / "src" / "lib.rs").write_text('pub const SAID: &str = env!("SAID");')
+    (crate / "build.rs").write_text(
+        """use std::{fs, io::Write};
+        fn main() {
+            let mut notes = fs::File::options().create(true).append(true).open("../notes").unwrap();
+            notes.write_all(b"built\\n").unwrap();
+            println!("cargo:rustc-env=SAID={}", fs::read_to_string("../data.txt").unwrap());
+        }"""
+    )
+    Grants(Places.within(home)).allow(workspace, Rights(network=True, write=True))
+    return workspace
+
+
+_MANIFEST = '---\n[dependencies]\nmine = { path = "mine" }\n---\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [('print!("{}", mine::SAID);', "ok"), ("let x: i32 = mine::SAID;", "failed")],
+)
+async def test_what_cannot_be_kept_is_built_once_for_a_run_in_a_session(
+    engine: Engine, scripted: Path, code: str, status: str
+) -> None:
+    request = RunRequest(
+        language="rust",
+        code=_MANIFEST + code,
+        workspace=Workspace(str(scripted), "write"),
+        session="once",
+    )
+    for _ in range(2):
+        (scripted / "notes").unlink(missing_ok=True)
+        result = await engine.run(request)
+        assert (result.status, result.session_alive) == (status, True), result
+        assert result.stdout == ("one" if status == "ok" else "")
+        assert (scripted / "notes").read_text() == "built\n"
+    await engine.end_session("once")
+
+
+async def test_a_session_that_has_changed_files_builds_what_cannot_be_kept_of_its_own(
+    engine: Engine, scripted: Path
+) -> None:
+    place = Workspace(str(scripted), "overlay")
+    first = RunRequest(language="bash", code="printf own >data.txt", workspace=place, session="own")
+    assert (await engine.run(first)).status == "ok"
+    block = replace(first, language="rust", code=_MANIFEST + 'print!("{}", mine::SAID);')
+    assert (await engine.run(block)).stdout == "own"
+    assert (scripted / "data.txt").read_text() == "one"
+    await engine.end_session("own")
+
+
+@pytest.mark.parametrize("path", ["", '#[path = "/tmp/own.rs"] '])
+async def test_an_error_that_a_session_s_own_file_mends_is_none_there(
+    engine: Engine, path: str
+) -> None:
+    writing = "echo 'pub fn f() {}' | tee own.rs >/tmp/own.rs"
+    first = RunRequest(language="bash", code=writing, session="mended")
+    assert (await engine.run(first)).status == "ok"
+    code = f'{path}mod own;\nfn main() {{ own::f(); print!("ran"); }}'
+    result = await engine.run(replace(first, language="rust", code=code))
+    assert (result.status, result.stdout) == ("ok", "ran"), result
+    await engine.end_session("mended")
+
+
 async def test_a_program_cannot_say_what_its_kernel_compiled(engine: Engine, home: Path) -> None:
     request = _request(_FORGING)
     assert (await engine.run(request)).stdout == "the block itself"

@@ -9,6 +9,7 @@ import pytest
 
 from enclosed import spec
 from kowalski.errors import LanguageUnavailable
+from kowalski.execution.prepared import mark_ready
 from kowalski.execution.preparing import prepare
 from kowalski.execution.sandbox.process import Preparation
 
@@ -56,3 +57,13 @@ async def test_a_failure_says_why_and_the_next_who_wants_it_tries_anew(
         await prepare(_shell(folder, "echo no disc in drive >&2; exit 3"), namespaces, spec())
     await prepare(_shell(folder, f"touch {folder}/kernel"), namespaces, spec())
     assert (folder / "kernel").exists()
+
+
+async def test_making_a_new_one_removes_what_is_of_no_more_use(
+    namespaces: Namespaces, folder: Path
+) -> None:
+    useless = folder.parent / "useless"
+    useless.mkdir()
+    mark_ready(str(useless), "/gone")
+    await prepare(_shell(folder, "true"), namespaces, spec())
+    assert (folder.exists(), useless.exists()) == (True, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from kowalski.agent.store.compiled import Compiled
     from kowalski.execution.build import Kept
     from kowalski.execution.kernel import Outcome
+    from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.model.run import RunRequest
 
 _FORM: Final = 1
+_OF_CODE: Final = re.compile(r"E\d{4}")
+"""The errors that the compiler has a number for: none is about a file that is not there, but:"""
+_MISSING_FILE: Final = "E0583"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -47,9 +52,9 @@ class Compilation:
         return Build(release=self._release, kept=kept, tell=clean, only=only, network=self._network)
 
     async def keep(self, outcome: Outcome) -> None:
-        """Keep what a run in a clean sandbox compiled, if it did."""
+        """Keep what a run in a clean sandbox compiled, if it did, and if it may be kept."""
         built = outcome.built
-        if built is None or not built.binary:
+        if built is None or not built.binary or not built.lasts:
             return
         try:
             await anyio.to_thread.run_sync(
@@ -58,6 +63,29 @@ class Compilation:
         except (KowalskiError, OSError) as error:
             # The run itself went as it did; the next one compiles anew.
             _LOG.warning("A compiled program could not be kept: %s", error)
+
+    async def is_wrong(self, outcome: Outcome, session: Sandbox) -> bool:
+        """Whether code that did not compile apart would not do so in a session either.
+
+        That is so where the compiler has seen the same files, and missed none.
+        """
+        types = [one.type for one in outcome.diagnostics if one.severity == "error"]
+        sure = all(_OF_CODE.fullmatch(type_) and type_ != _MISSING_FILE for type_ in types)
+        return bool(types) and sure and not await session.changes()
+
+    async def lent(self, outcome: Outcome, session: Sandbox) -> Kept | None:
+        """What was compiled apart for this run in a session alone, if it would be the same there.
+
+        What it depends on is not known, so a session that has changed files compiles it itself.
+        """
+        built = outcome.built
+        if built is None or not built.binary or built.lasts or await session.changes():
+            return None
+        try:
+            return await anyio.to_thread.run_sync(self._compiled.lend, built, outcome.diagnostics)
+        except (KowalskiError, OSError) as error:
+            _LOG.warning("A compiled program could not be handed on: %s", error)
+            return None
 
 
 def _key(admitted: Admitted, request: RunRequest) -> str:

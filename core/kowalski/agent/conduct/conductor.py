@@ -226,10 +226,13 @@ class Conductor:
             async with self._fresh_workbench() as apart:
                 build = compilation.build(None, clean=True, only=True)
                 outcome, warden = await self._run(*apart, build)
-                if warden.verdict is not None:
+                if warden.verdict is not None or await compilation.is_wrong(
+                    outcome, workbench.sandbox
+                ):
+                    kernel.runs += 1
                     return await self._end(workbench, kernel, warden, outcome, keep=keep)
             await compilation.keep(outcome)
-            kept = compilation.kept()
+            kept = compilation.kept() or await compilation.lent(outcome, workbench.sandbox)
         build = compilation.build(kept, clean=not keep)
         outcome, warden = await self._run(workbench, kernel, build)
         await compilation.keep(outcome)

@@ -88,6 +88,16 @@ class Compiled:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def lend(self, built: Built, messages: tuple[CompilerMessage, ...]) -> Kept:
+        """A program for one run, which no key finds. It goes as blobs do.
+
+        Raises:
+            Busy: the disk is full.
+            OSError: it cannot be written.
+        """
+        ref = self._blobs.put(built.binary)
+        return Kept(str(self._blobs.path(ref.sha256)), built.words, (), messages)
+
     def expire(self, max_age_s: float) -> None:
         """Forget what was not used for `max_age_s`, and the oldest of what is too many."""
         oldest = time.time() - max_age_s

@@ -141,6 +141,13 @@ class Compiler:
         finally:
             posix.close(reader)
 
+    def program(self) -> bytes:
+        """The program that was compiled last; nothing if it is too large to be handed on."""
+        program = self._folder + "/program"
+        if posix.stat(program).st_size > _MOST_BINARY_BYTES:
+            return b""
+        return self._own().data("program", _MOST_BINARY_BYTES)
+
     def clear(self) -> None:
         """Remove what a block left in the compiler's folder; its program may still be running."""
         for name in ("program", "code.rs", "messages", "files"):
@@ -239,8 +246,7 @@ class Compiler:
         `more` are files that it depends on besides those that the compiler lists.
         """
         names = _listed(self._own().text("files", _CHUNK)) + more
-        program = self._folder + "/program"
-        if len(names) > _MOST_FILES or posix.stat(program).st_size > _MOST_BINARY_BYTES:
+        if len(names) > _MOST_FILES:
             return
         if _may_tell_less(text.encode("utf-8", "surrogateescape")):
             return
@@ -254,7 +260,7 @@ class Compiler:
                 return
             files += [name, digest]
         result.files = files
-        result.binary = self._own().data("program", _MOST_BINARY_BYTES)
+        result.binary = self.program()
 
     def _digest(self, name: str, began_ns: "int | None") -> "tuple[str, bool]":
         """A file's SHA-256, and whether it is surely what it was at a time."""

@@ -121,7 +121,12 @@ class Kernel:
                     ("done", "1"),
                 )
             return result.source, None
-        self._channel.send(*said, ("built", result.binary, result.words, *result.files))
+        if "only" in words and not result.binary:
+            # Whoever had it made cannot keep it, but may run it once.
+            binary = self._compiler.program()
+            self._channel.send(*said, ("passing", binary, result.words))
+        else:
+            self._channel.send(*said, ("built", result.binary, result.words, *result.files))
         return result.source, (result.program, result.words)
 
     def _start(

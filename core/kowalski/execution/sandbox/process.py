@@ -17,8 +17,9 @@ class Preparation:
     """What a program needs and what is made once, inside a sandbox that no other code has seen.
 
     Attributes:
-        folder: where it is made, as a real path; it is there.
-        argv: the command that makes it.
+        folder: where it is made, as a real path; it is there. Beside it, in a folder for them
+            alone, lies what was made for others, which goes when it is of no more use.
+        argv: the command that makes it, for the program at the path that comes first.
     """
 
     folder: str

@@ -88,9 +88,9 @@ final class Block {
         if (last < 0 || code.indexOf("*/", last + 2) >= 0) return;
         for (Diagnostic<?> problem : Syntax.of(code).problems()) {
             if (!problem.getCode().equals("compiler.err.unclosed.comment")) continue;
-            CompileErrors errors = new CompileErrors(this);
-            errors.add((int) problem.getPosition(), problem.getCode(), problem.getMessage(Locale.ENGLISH));
-            throw errors.failure();
+            Findings found = new Findings(this);
+            found.error((int) problem.getPosition(), problem.getCode(), problem.getMessage(Locale.ENGLISH));
+            throw found.failure();
         }
     }
 

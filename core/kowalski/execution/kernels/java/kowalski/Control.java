@@ -1,7 +1,11 @@
 package kowalski;
 
+import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.util.Map;
+import jdk.jshell.JShell;
+import jdk.jshell.Snippet.Status;
+import jdk.jshell.VarSnippet;
 import jdk.jshell.execution.LocalExecutionControl;
 import jdk.jshell.spi.ExecutionControl;
 import jdk.jshell.spi.ExecutionControlProvider;
@@ -11,6 +15,12 @@ import jdk.jshell.spi.ExecutionEnv;
 final class Control extends LocalExecutionControl {
     /** How the shell finds it. */
     static final class Provider implements ExecutionControlProvider {
+        private final Control control;
+
+        Provider(Control control) {
+            this.control = control;
+        }
+
         @Override
         public String name() {
             return "kowalski";
@@ -18,8 +28,39 @@ final class Control extends LocalExecutionControl {
 
         @Override
         public ExecutionControl generate(ExecutionEnv env, Map<String, String> parameters) {
-            return new Control();
+            return control;
         }
+    }
+
+    private boolean isSought;
+    private Field found;
+
+    /** The field in which a variable lies; null for one that has none. */
+    Field field(JShell shell, VarSnippet variable) {
+        if (shell.status(variable) != Status.VALID) return null;
+        found = null;
+        isSought = true;
+        try {
+            // The shell alone knows which class it has made for it.
+            shell.varValue(variable);
+            return found;
+        } finally {
+            isSought = false;
+            found = null;
+        }
+    }
+
+    @Override
+    public String varValue(String type, String name)
+            throws RunException, EngineTerminationException, InternalException {
+        if (!isSought) return super.varValue(type, name);
+        try {
+            found = findClass(type).getDeclaredField(name);
+            found.setAccessible(true);
+        } catch (ReflectiveOperationException none) {
+            throw new InternalException(none.toString());
+        }
+        return "";
     }
 
     @Override

@@ -6,26 +6,26 @@ import java.util.List;
 final class Failure extends Exception {
     private static final long serialVersionUID = 1;
 
-    /** What the compiler says about one place. `type` is its name for it. */
-    record Message(String type, String message, int line, int column) {}
+    /** What the compiler says about one place. `type` is its name for it; it is an error or a warning. */
+    record Message(String severity, String type, String message, int line, int column) {}
 
     final String type;
     final int line;
     final int column;
     final String traceback;
-    final List<Message> errors;
+    final List<Message> messages;
 
     Failure(String type, String message, int line, int column, String traceback) {
         this(type, message, line, column, traceback, List.of());
     }
 
     /** One that the compiler found. */
-    Failure(String type, String message, int line, int column, String traceback, List<Message> errors) {
+    Failure(String type, String message, int line, int column, String traceback, List<Message> messages) {
         super(message, null, false, false);
         this.type = type;
         this.line = line;
         this.column = column;
         this.traceback = traceback;
-        this.errors = errors;
+        this.messages = messages;
     }
 }

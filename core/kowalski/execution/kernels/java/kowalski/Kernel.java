@@ -1,6 +1,7 @@
 package kowalski;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -15,8 +16,8 @@ public final class Kernel {
     };
 
     private final Channel channel;
-    private final Repl repl = new Repl();
-    private final Program program = new Program();
+    private final Repl repl = new Repl(this::warn);
+    private final Program program = new Program(this::warn);
     private volatile boolean running;
     private volatile boolean interrupted;
 
@@ -106,8 +107,9 @@ public final class Kernel {
             code = 1;
             Trace trace = new Trace(place -> place);
             trace.add(thrown.getClass().getName(), thrown.getMessage(), thrown.getStackTrace());
-            tell(CompileErrors.isTooDeep(thrown) ? CompileErrors.tooDeep() : trace.failure());
+            tell(Findings.isTooDeep(thrown) ? Findings.tooDeep() : trace.failure());
         }
+        for (String loss : repl.losses()) Streams.say(loss + "\n");
         running = false;
         if (interrupted) {
             tell(new Failure("KeyboardInterrupt", "interrupted", 0, 0, ""));
@@ -144,12 +146,26 @@ public final class Kernel {
     }
 
     private void tell(Failure failure) throws IOException {
-        for (Failure.Message one : failure.errors) {
-            channel.send("diagnostic", "error",
-                one.type(), one.message(), number(one.line()), number(one.column()));
-        }
+        describe(failure.messages);
         channel.send("error", failure.type, failure.getMessage(),
             number(failure.line), number(failure.column), failure.traceback);
+    }
+
+    /** Tell what the compiler says of code that it took. */
+    private void warn(Findings found) {
+        try {
+            Streams.say(found.listing());
+            describe(found.messages());
+        } catch (IOException gone) {
+            throw new UncheckedIOException(gone);
+        }
+    }
+
+    private void describe(List<Failure.Message> messages) throws IOException {
+        for (Failure.Message one : messages) {
+            channel.send("diagnostic", one.severity(),
+                one.type(), one.message(), number(one.line()), number(one.column()));
+        }
     }
 
     private static String number(int known) {

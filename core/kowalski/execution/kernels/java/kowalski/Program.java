@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Consumer;
 import javax.tools.Diagnostic;
 import javax.tools.DiagnosticCollector;
 import javax.tools.FileObject;
@@ -32,7 +33,7 @@ final class Program {
     private static final String FILE = "Block.java";
     // Joining strings in the new way takes dozens of milliseconds for the first.
     private static final List<String> OPTIONS =
-        List.of("-proc:none", "-Xlint:none", "-nowarn", "-g", "-XDstringConcat=inline");
+        List.of("-proc:none", Findings.LINT, "-g", "-XDstringConcat=inline");
 
     private static final class Source extends SimpleJavaFileObject {
         private final Block block;
@@ -101,20 +102,21 @@ final class Program {
 
     private final JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     private final StandardJavaFileManager files;
+    private final Consumer<Findings> warn;
 
-    Program() throws IOException {
+    /** `warn` hears of warnings, before the program begins. */
+    Program(Consumer<Findings> warn) throws IOException {
+        this.warn = warn;
         files = compiler.getStandardFileManager(null, Locale.ENGLISH, UTF_8);
         files.setLocation(StandardLocation.CLASS_PATH, List.of());
         files.setLocation(StandardLocation.SOURCE_PATH, List.of());
     }
 
-    /** Compile a block and call its `main`. */
+    /** Compile a block and call its `main`, if it has one. */
     void run(Block block) throws Failure {
         Map<String, ByteArrayOutputStream> bytes = compile(block);
         try {
             launch(new Loader(bytes), bytes.keySet());
-        } catch (Failure failure) {
-            throw failure;
         } catch (Throwable thrown) {
             Trace trace = new Trace(frame -> located(block, frame));
             for (Throwable at = thrown; at != null; at = at.getCause()) {
@@ -130,19 +132,25 @@ final class Program {
         List<Source> sources = List.of(new Source(block));
         StringWriter said = new StringWriter();
         boolean done = compiler.getTask(said, classes, told, OPTIONS, null, sources).call();
-        if (done) return classes.bytes;
-        CompileErrors errors = new CompileErrors(block);
+        Findings found = new Findings(block);
         for (Diagnostic<?> diagnosis : told.getDiagnostics()) {
-            if (diagnosis.getKind() == Diagnostic.Kind.ERROR) {
-                String message = diagnosis.getMessage(Locale.ENGLISH);
-                errors.add((int) diagnosis.getPosition(), diagnosis.getCode(), message);
+            String message = diagnosis.getMessage(Locale.ENGLISH);
+            int offset = (int) diagnosis.getPosition();
+            switch (diagnosis.getKind()) {
+                case ERROR -> found.error(offset, diagnosis.getCode(), message);
+                case WARNING, MANDATORY_WARNING -> found.warning(offset, diagnosis.getCode(), message);
+                default -> { }
             }
         }
-        if (errors.isEmpty() && said.toString().contains(StackOverflowError.class.getName())) {
-            throw CompileErrors.tooDeep();
+        if (done) {
+            if (!found.messages().isEmpty()) warn.accept(found);
+            return classes.bytes;
         }
-        if (errors.isEmpty()) errors.add(0, "", "the compiler failed");
-        throw errors.failure();
+        if (!found.hasErrors() && said.toString().contains(StackOverflowError.class.getName())) {
+            throw Findings.tooDeep();
+        }
+        if (!found.hasErrors()) found.error(0, "", "the compiler failed");
+        throw found.failure();
     }
 
     private static StackTraceElement located(Block block, StackTraceElement frame) {
@@ -169,7 +177,6 @@ final class Program {
                 return;
             }
         }
-        throw new Failure("CompileError", "no class has a main method", 1, 1, "");
     }
 
     /** The `main` of a type, with arguments or without, if it can be called. */

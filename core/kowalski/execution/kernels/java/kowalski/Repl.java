@@ -1,6 +1,7 @@
 package kowalski;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -34,15 +36,21 @@ final class Repl {
     private record Source(Block block, Block.Part part) {}
 
     private final JShell shell;
+    private final Variables variables;
+    private final Consumer<Findings> warn;
     private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
     private final Map<String, Source> sources = new HashMap<>();
 
-    Repl() {
+    /** `warn` hears of warnings, as soon as the shell tells them: when what they are about has run. */
+    Repl(Consumer<Findings> warn) {
+        this.warn = warn;
+        Control control = new Control();
         shell = JShell.builder()
-            .executionEngine(new Control.Provider(), Map.of())
-            .compilerOptions("-proc:none", "-Xlint:none", "-XDstringConcat=inline")
+            .executionEngine(new Control.Provider(control), Map.of())
+            .compilerOptions("-proc:none", Findings.LINT, "-XDstringConcat=inline")
             .build();
+        variables = new Variables(shell, control);
     }
 
     SourceCodeAnalysis analysis() {
@@ -57,10 +65,14 @@ final class Repl {
         for (Block.Part part : block.parts) {
             if (over.getAsBoolean()) return null;
             value = null;
-            for (SnippetEvent event : shell.eval(part.code())) {
+            for (SnippetEvent event : evaluated(part)) {
                 Snippet snippet = event.snippet();
-                if (event.causeSnippet() == null) sources.put(snippet.id(), new Source(block, part));
                 if (event.status() == Status.REJECTED) throw rejected(block, part, snippet);
+                if (event.causeSnippet() == null) {
+                    sources.put(snippet.id(), new Source(block, part));
+                    Findings found = found(block, part, snippet);
+                    if (!found.hasErrors() && !found.messages().isEmpty()) warn.accept(found);
+                }
                 if (event.exception() != null) throw thrown(event.exception());
                 boolean waits = event.status() == Status.RECOVERABLE_DEFINED
                     || event.status() == Status.RECOVERABLE_NOT_DEFINED;
@@ -72,6 +84,11 @@ final class Repl {
         for (Snippet snippet : incomplete) check(snippet);
         if (value == null || value.isEmpty()) return null;
         return value.length() > MOST_CHARACTERS ? value.substring(0, MOST_CHARACTERS) : value;
+    }
+
+    /** What became of variables that the last block was not to touch, a line each. */
+    Collection<String> losses() {
+        return variables.losses();
     }
 
     /** Give the program a function of its caller's; it stays. */
@@ -113,6 +130,18 @@ final class Repl {
         return found.stream().limit(200).collect(Collectors.joining(",", "[", "]"));
     }
 
+    private List<SnippetEvent> evaluated(Block.Part part) {
+        if (part.kind() == Kind.STATEMENT) return shell.eval(part.code());
+        try {
+            variables.remember();
+            List<SnippetEvent> events = shell.eval(part.code());
+            variables.restore(events);
+            return events;
+        } catch (IllegalAccessException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
     private String valueOf(VarSnippet variable) {
         return shell.status(variable) == Status.VALID ? shell.varValue(variable) : "";
     }
@@ -136,19 +165,25 @@ final class Repl {
     }
 
     private Failure rejected(Block block, Block.Part part, Snippet snippet) {
-        CompileErrors errors = new CompileErrors(block);
-        for (Diag diagnosis : shell.diagnostics(snippet).collect(Collectors.toList())) {
-            if (!diagnosis.isError()) continue;
-            int offset = part.offset() - part.shift() + (int) diagnosis.getPosition();
-            errors.add(offset, diagnosis.getCode(), diagnosis.getMessage(Locale.ENGLISH));
-        }
-        if (errors.isEmpty() && snippet instanceof DeclarationSnippet) {
+        Findings found = found(block, part, snippet);
+        if (!found.hasErrors() && snippet instanceof DeclarationSnippet) {
             shell.unresolvedDependencies((DeclarationSnippet) snippet)
-                .forEach(missing -> errors.add(
+                .forEach(missing -> found.error(
                     mentioned(part, missing), "compiler.err.cant.resolve", "cannot find symbol: " + missing));
         }
-        if (errors.isEmpty()) errors.add(part.offset(), "", "this is no Java");
-        return errors.failure();
+        if (!found.hasErrors()) found.error(part.offset(), "", "this is no Java");
+        return found.failure();
+    }
+
+    private Findings found(Block block, Block.Part part, Snippet snippet) {
+        Findings found = new Findings(block);
+        for (Diag diagnosis : (Iterable<Diag>) shell.diagnostics(snippet)::iterator) {
+            int offset = part.offset() - part.shift() + (int) diagnosis.getPosition();
+            String message = diagnosis.getMessage(Locale.ENGLISH);
+            if (diagnosis.isError()) found.error(offset, diagnosis.getCode(), message);
+            else found.warning(offset, diagnosis.getCode(), message);
+        }
+        return found;
     }
 
     /** Where a part first names what it misses, such as `variable total` or `method sum(int)`. */

@@ -27,6 +27,11 @@ final class Streams {
         System.setErr(output(FileDescriptor.err));
     }
 
+    /** Say something beside the program, on what it has for standard error. */
+    static void say(String text) throws IOException {
+        new FileOutputStream(FileDescriptor.err).write(text.getBytes(UTF_8));
+    }
+
     /** Unbuffered, so that both streams come in order. */
     private static PrintStream output(FileDescriptor descriptor) {
         OutputStream file = new FileOutputStream(descriptor) {
