@@ -45,8 +45,8 @@ async def test_an_error_is_where_the_block_itself_was(engine: Engine) -> None:
     error = await _error(engine, "place", "// calls\n  boom(3)", "second")
     assert (error.message, error.line) == ("/ by zero", 2)
     assert [line.strip() for line in error.traceback.splitlines()[1:]] == [
-        "at boom(notes.md[first]:5)",
-        "at notes.md[second]:2",
+        "at boom(<first>:5)",
+        "at <second>:2",
     ]
 
 
@@ -55,8 +55,8 @@ async def test_blocks_of_one_name_are_told_apart(engine: Engine) -> None:
     error = await _error(engine, "apart", "boom(3)")
     assert error.line == 1
     assert [line.strip() for line in error.traceback.splitlines()[1:]] == [
-        "at boom(notes.md[b] (1):5)",
-        "at notes.md[b]:1",
+        "at boom(<b> (1):5)",
+        "at <b>:1",
     ]
 
 
@@ -91,8 +91,8 @@ async def test_what_a_program_prints_has_its_own_frames_and_lines_alone(
     printed = (await _run(engine, session, _PRINTED)).stderr
     assert 'Exception in thread "worker" Mine: alone\n' in printed
     for line in (5, 8, 9, 10):
-        assert f"(notes.md[b]:{line})\n" in printed
-    assert all(f"(notes.md[b]:{line})" not in printed for line in (2, 4, 6, 7, 11, 12))
+        assert f"(<b>:{line})\n" in printed
+    assert all(f"(<b>:{line})" not in printed for line in (2, 4, 6, 7, 11, 12))
     for inside in ("kowalski", "jshell", "JShell", "REPL", "do_it", "reflect"):
         assert inside not in printed
 
@@ -111,7 +111,7 @@ async def test_the_main_of_a_program_is_the_outermost_frame(
 ) -> None:
     name = "Made" if "Made" in code else "some.Main" if "some" in code else "Main"
     result = await _run(engine, session, code % 'new Exception("here").printStackTrace();', name)
-    assert result.stderr == f"java.lang.Exception: here\n\tat {name}.main(notes.md[{name}]:2)\n"
+    assert result.stderr == f"java.lang.Exception: here\n\tat {name}.main(<{name}>:2)\n"
 
 
 async def test_an_object_is_called_by_the_name_of_its_type(engine: Engine) -> None:

@@ -192,7 +192,7 @@ class Compiler:
         flags = ["--edition=" + self._edition, *(["-O"] if release else [])]
         environment = _environment()
         # Code that comes on stdin has a name so, and with it a folder for what it includes.
-        environment[b"UNSTABLE_RUSTDOC_TEST_PATH"] = b"code.rs"
+        environment[b"UNSTABLE_RUSTDOC_TEST_PATH"] = messages.FILE.encode()
         environment[b"UNSTABLE_RUSTDOC_TEST_LINE"] = b"0"
         before = ""
         if crates is not None:
@@ -204,7 +204,8 @@ class Compiler:
         result = Result(source, found, messages.told(found))
         if status != 0:
             if not any(message.severity == "error" for message in found):
-                result.words = text or _ending(status)
+                crash, result.words = messages.crashed(text, _ending(status))
+                found.insert(0, crash)
             return result
         result.program = self._folder + "/program"
         files = [] if crates is None else crates.files
