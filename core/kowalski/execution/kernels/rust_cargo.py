@@ -79,7 +79,8 @@ class Cargo:
         self._package.put("recorder", _RECORDER, 0o700)
         status = self._run(self._environment(environment), run, release=release)
         words = self._package.data("words", _MOST_WORDS).decode("utf-8", "replace")
-        words = words.replace(" (%s)" % self._package.path, "")
+        for own in (" (%s)", " at `%s/Cargo.toml`"):
+            words = words.replace(own % self._package.path, "")
         crates = Crates(self._package.data("messages").decode("utf-8", "replace"), words)
         if status == 0:
             self._complete(crates, release=release)

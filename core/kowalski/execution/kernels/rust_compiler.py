@@ -174,7 +174,7 @@ class Compiler:
         if not any(message.severity == "error" for message in found):
             line = manifest.line_of(crates.words)
             found.insert(0, messages.Refusal("CargoError", crates.problem(), line))
-            result.words = crates.words
+            result.words = manifest.told(crates.words, messages.FILE)
         return result
 
     def _compiled(
