@@ -362,7 +362,7 @@ async def test_what_is_nested_too_deeply_is_told_in_one_line(engine: Engine) -> 
         "CompileError",
         "the code is nested too deeply for the compiler",
     )
-    assert result.error.traceback == f"error: {result.error.message}"
+    assert result.error.traceback == f"error: {result.error.message}\n"
 
 
 async def test_a_compilation_that_takes_too_long_is_ended_and_its_session_lives(

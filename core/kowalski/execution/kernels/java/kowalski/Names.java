@@ -53,7 +53,7 @@ final class Names {
         if (type == null) return Matcher.quoteReplacement(wrapper);
         // A type that was declared anew is another one than the first.
         String name = types.computeIfAbsent(found.group(1) + "$" + type,
-            key -> taken.add(type) ? type : type + "$" + found.group(1));
+            key -> !type.startsWith(WRAPPER) && taken.add(type) ? type : type + "$" + found.group(1));
         return Matcher.quoteReplacement(name);
     }
 }
