@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kowalski_cli.program_error import program_error
 from kowalski_cli.screen.progress import WAITING, Progress
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from kowalski.model.event import Artifact, Event, Finished, Stream
     from kowalski_cli.screen.live_screen import LiveScreen
+
+_MOST_SAID: Final = 65_536
+"""Of what the program tells at its end, the most that is looked at."""
 
 
 class PassThrough:
@@ -33,6 +36,7 @@ class PassThrough:
         self._progress.begin(f"{WAITING} {live.screen.style.sign('dot')} Ctrl-C ends it")
         self._doing = ""
         self._cleaners: dict[Stream, TerminalText] = {}
+        self._said = ""
         if sys.stdout.isatty():
             self._cleaners["stdout"] = TerminalText(colour=True)
         if sys.stderr.isatty():
@@ -60,6 +64,8 @@ class PassThrough:
             self._progress.begin(lambda: self._doing)
 
     async def _output(self, stream: Stream, text: str) -> None:
+        if stream == "stderr":
+            self._said = (self._said + text)[-_MOST_SAID:]
         cleaner = self._cleaners.get(stream)
         await self._write(stream, cleaner.clean(text) if cleaner else text)
 
@@ -75,7 +81,7 @@ class PassThrough:
             cleaner = self._cleaners.get("stdout")
             value = cleaner.clean(finished.value) + cleaner.rest() if cleaner else finished.value
             await self._live.write(f"{gap}{value}\n")
-        lines = program_error(finished, style_of(sys.stderr), ours=True)
+        lines = program_error(finished, style_of(sys.stderr), ours=True, said=self._said)
         await self._live.call(partial(to_stderr, "".join(f"{line}\n" for line in lines)))
         for text in finished.notes:
             await self._live.call(partial(note, text))

@@ -7,27 +7,34 @@ from typing import TYPE_CHECKING, Final
 from kowalski_cli.screen.terminal_text import TerminalText, one_line
 
 if TYPE_CHECKING:
-    from kowalski.model.event import Finished
+    from kowalski.model.event import Finished, ProgramError
     from kowalski_cli.screen.style import Style
 
 EXIT_STATUS: Final = "ExitStatus"
 """The type of the error of a shell that ended with another status than 0."""
 
 
-def program_error(finished: Finished, style: Style, *, ours: bool = False) -> list[str]:
+def program_error(
+    finished: Finished, style: Style, *, ours: bool = False, said: str = ""
+) -> list[str]:
     """Lines that tell how a run ended, with the program's traceback; none if it ended well.
 
-    An exit status is not put into words: its number says it all. `ours` is as for `ending`.
+    An exit status is not put into words: its number says it all. Nor is what stands in `said`, the
+    end of what the program itself has told, as of a panic in Rust. `ours` is as for `ending`.
     """
     error = finished.error
     lines: list[str] = []
     if finished.status == "failed" and error is not None and error.traceback:
         lines += traceback_lines(error.traceback)
-    elif finished.status != "failed" or error is None or error.type != EXIT_STATUS:
+    elif finished.status != "failed" or error is None or not _is_said(error, said):
         lines += [style.bad(headline)] if (headline := ending(finished, ours=ours)) else []
     if error is not None and error.hint:
         lines.append(hint_line(error.hint, style))
     return lines
+
+
+def _is_said(error: ProgramError, said: str) -> bool:
+    return error.type == EXIT_STATUS or (bool(error.message) and error.message in said)
 
 
 def ending(finished: Finished, *, ours: bool = False) -> str:

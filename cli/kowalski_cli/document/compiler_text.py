@@ -18,7 +18,7 @@ _ARROW: Final = re.compile(
 _NUMBERED: Final = re.compile(r"(?P<line>\d+) *(?P<rest> [|+~-].*)")
 _PANIC: Final = re.compile(
     r"(?P<before>thread '.*panicked at .*)"
-    r"(?P<file>code\.rs):(?P<line>\d+):(?P<column>\d+)(?P<rest>:?)"
+    r"(?P<file><code>):(?P<line>\d+):(?P<column>\d+)(?P<rest>:?)"
 )
 _MESSAGE: Final = re.compile(
     r"(?P<before>)(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?P<rest>: (?:warning|error): .*)"
@@ -36,7 +36,7 @@ class CompilerText:
     def __init__(self, document: Document, block: CodeBlock) -> None:
         self._document = document
         self._block = block
-        self._label = label_of(document, block)
+        self._label = label_of(block)
         self._lines = block.code.count("\n") + 1
         self._width = len(str(block.first_line + self._lines - 1))
         self._begun = ""
@@ -113,7 +113,7 @@ class CompilerText:
 
     def _place(self, found: re.Match[str]) -> str | None:
         line, column = int(found["line"]), int(found["column"])
-        if found["file"] not in (self._label, "code.rs") or not 0 < line <= self._lines:
+        if found["file"] not in (self._label, "<code>") or not 0 < line <= self._lines:
             return None
         line, column = self._document.locate(self._block, line, column)
         return f"{one_line(self._document.name)}:{line}:{column}"

@@ -188,7 +188,7 @@ class DocumentReport:
         style = self._style
         errors = [one for one in finished.diagnostics if one.severity == "error"]
         document, block = self._document, self._document.blocks[self._block - 1]
-        names = (document.name, label_of(document, block))
+        names = (document.name, label_of(block))
         drawn = drawings(self._trace(error), names)
         if len(drawn) != len(errors):
             drawn = [[] for _ in errors]

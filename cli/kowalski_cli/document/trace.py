@@ -24,7 +24,7 @@ def in_document(trace: Sequence[str], document: Document, current: CodeBlock) ->
     whose block cannot be found loses its number.
     """
     told = []
-    names = {label_of(document, block) for block in document.blocks}
+    names = {label_of(block) for block in document.blocks}
     for index, line in enumerate(trace):
         frame = _FRAME.fullmatch(line)
         if frame is None or frame["name"] not in names:
@@ -41,7 +41,7 @@ def _line(frame: re.Match[str], source: str, document: Document, current: CodeBl
     line = int(frame["line"])
     for block in _candidates(document, current):
         lines = block.code.split("\n")
-        if label_of(document, block) != frame["name"] or line > len(lines):
+        if label_of(block) != frame["name"] or line > len(lines):
             continue
         if source and lines[line - 1].strip()[:_SHOWN_CHARACTERS] == source:
             return document.locate(block, line, 1)[0]
@@ -55,7 +55,6 @@ def _candidates(document: Document, current: CodeBlock) -> Iterator[CodeBlock]:
             yield block
 
 
-def label_of(document: Document, block: CodeBlock) -> str:
+def label_of(block: CodeBlock) -> str:
     """What the kernel calls a block."""
-    name = document.name.rpartition("/")[2] or "<document>"
-    return f"{name}[{block.name}]" if block.name else name
+    return f"<{block.name or 'code'}>"

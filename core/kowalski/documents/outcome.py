@@ -23,6 +23,7 @@ _NAME_CHARACTERS: Final = 40
 _NO_NAME: Final = re.compile(r"[^\w-]+")
 _ADDRESS: Final = re.compile(r"( at 0x|(?<=\w)@)[0-9A-Fa-f]{4,16}\b")
 _THREAD: Final = re.compile(r"^(thread '[^']*') \(\d+\) panicked ")
+_AGAIN: Final = re.compile(r"(<[^<>]+>) \(\d+\)(?=:\d|\", line \d)")
 _IMAGE_NAME: Final = re.compile(
     rf"[\w-]+-(?P<hash>[0-9a-f]{{{_HASH_CHARACTERS}}})\.(?:{'|'.join(_SUFFIXES.values())})"
 )
@@ -69,8 +70,7 @@ class Outcome:
             for said in (value, _failure(self.finished)):
                 parts.append(Printed())
                 parts[-1].feed(said)
-        # A panic of Rust's tells the number of its thread, which is another one each time.
-        return tuple(_THREAD.sub(r"\1 panicked ", line) for part in parts for line in part.lines())
+        return tuple(_lasting(line) for part in parts for line in part.lines())
 
 
 def image_name(block: CodeBlock, image: Artifact) -> str:
@@ -83,6 +83,14 @@ def content_in(name: str) -> str | None:
     """How the SHA-256 of the file begins that `image_name` gave this name; None if it did not."""
     match = _IMAGE_NAME.fullmatch(name)
     return match["hash"] if match is not None else None
+
+
+def _lasting(line: str) -> str:
+    """A line without what is another number each time.
+
+    A panic of Rust's tells its thread's, and a trace that of blocks which are called the same.
+    """
+    return _AGAIN.sub(r"\1", _THREAD.sub(r"\1 panicked ", line))
 
 
 def _failure(finished: Finished) -> str:

@@ -49,6 +49,26 @@ def test_outputs_are_written_once_and_for_all(shell: Shell) -> None:
     assert (first.stderr, first.returncode, second.returncode) == ("", 0, 0)
 
 
+def test_outputs_hold_nothing_of_the_documents_name(shell: Shell) -> None:
+    path = write_document(
+        shell.folder,
+        "python\nimport traceback\ndef fail():\n    1 / 0",
+        "python {name=told}\ntry:\n    fail()\nexcept ZeroDivisionError:\n"
+        "    traceback.print_exc()",
+        "bash {name=lost check=ignore}\nnowhere",
+        "javascript {name=thrown}\nconsole.log(new Error('no').stack.split('\\n')[1])",
+    )
+    shell.kowalski("run", "notes.md", "--write")
+    written = path.read_text()
+    path.rename(shell.folder / "renamed.md")
+    checked = shell.kowalski("run", "renamed.md", "--check")
+
+    assert "notes" not in written
+    assert 'File "<code>", line 3, in fail' in written
+    assert 'File "<told>", line 2, in <module>' in written
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_only_what_ran_is_written(shell: Shell) -> None:
     path = write_document(
         shell.folder,

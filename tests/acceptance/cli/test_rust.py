@@ -75,3 +75,14 @@ def test_what_cargo_is_at_is_seen_while_it_builds_and_goes(shell: Shell) -> None
     assert screen.finish() == 0
     assert "\n  built\n" in screen.text
     assert "Compiling" not in screen.text
+
+
+def test_what_a_program_has_told_of_its_end_is_not_told_again(shell: Shell) -> None:
+    returned = shell.kowalski("exec", "-l", "rust", "-c", '"x".parse::<i32>()?;')
+    assert returned.stderr == "Error: ParseIntError { kind: InvalidDigit }\n"
+    panicked = shell.kowalski("exec", "-l", "rust", "-c", 'panic!("at the disco")')
+    assert panicked.stderr.count("at the disco") == 1
+    assert "panicked at <code>:1:" in panicked.stderr
+    killed = shell.kowalski("exec", "-l", "rust", "-c", "std::process::abort()")
+    assert killed.stderr == "SIGABRT: the program was ended by SIGABRT\n"
+    assert (returned.returncode, panicked.returncode) == (1, 101)

@@ -127,6 +127,17 @@ def test_what_cargo_has_against_a_manifest_is_told_at_the_line_of_the_crate(
     assert "nowhere/Cargo.toml" in told.traceback
 
 
+def test_a_manifest_that_is_wrong_is_told_at_its_own_place(rust: KernelProcess) -> None:
+    told = _run(rust, '---\npackage.edition = "2018"\n[dependencies]\nmine = = 1\n---\n')
+    assert _place(told) == ("CargoError", 4)
+    assert " --> block:4:8\n" in told.traceback
+    assert "\n4 | mine = = 1\n" in told.traceback
+    told = _run(rust, '---\n[dependencies]\nmine = "x.y"\n---\n')
+    assert _place(told) == ("CargoError", 3)
+    for own in ("Cargo.toml", "/rust."):
+        assert own not in told.error_message + told.traceback
+
+
 @pytest.mark.parametrize(
     ("code", "line", "crates"),
     [

@@ -117,20 +117,20 @@ def test_nothing_that_is_found_is_executed(tmp_path: Path) -> None:
     ("stderr", "told"),
     [
         (
-            "noise\n\nthread 'main' (7) panicked at code.rs:1:60:\nfirst\nsecond\nnote: run with "
+            "noise\n\nthread 'main' (7) panicked at <code>:1:60:\nfirst\nsecond\nnote: run with "
             "`RUST_BACKTRACE=1` environment variable to display a backtrace\n",
             ("panic", "first\nsecond", 1, 10),
         ),
         (
-            "thread 'main' panicked at code.rs:3:60:\nolder\nstack backtrace:\n   0: x\n",
+            "thread 'main' panicked at <code>:3:60:\nolder\nstack backtrace:\n   0: x\n",
             ("panic", "older", 3, 60),
         ),
         (
-            "thread 'a' panicked at code.rs:2:1:\na\nthread 'main' panicked at code.rs:4:2:\nb\n",
+            "thread 'a' panicked at <code>:2:1:\na\nthread 'main' panicked at <code>:4:2:\nb\n",
             ("panic", "b", 4, 2),
         ),
         (
-            "thread 'main' panicked at 'told by Rust 1.63', code.rs:1:60\nnote: run with x\n",
+            "thread 'main' panicked at 'told by Rust 1.63', <code>:1:60\nnote: run with x\n",
             ("panic", "told by Rust 1.63", 1, 10),
         ),
         ("nothing that is a panic\n", ("ExitStatus", "exit status 101", None, None)),

@@ -78,7 +78,7 @@ async def test_warnings_that_were_kept_bear_the_name_of_who_runs_the_code_now(
     for name in ("private", "public"):
         origin = Origin(f"{name}.md", 1, name)
         result = await engine.run(replace(request, origin=origin))
-        assert f"--> {name}.md[{name}]:1:5" in result.stderr
+        assert f"--> <{name}>:1:5" in result.stderr
 
 
 async def test_what_the_kernel_adds_is_not_drawn(engine: Engine) -> None:
@@ -364,6 +364,17 @@ async def test_a_macro_that_never_ends_is_ended(engine: Engine) -> None:
     result = await _failed(engine, _request("macro_rules! a { () => { a!{} } }\na!{}\n"))
     assert result.error is not None
     assert "recursion limit" in result.error.message
+
+
+async def test_what_is_nested_too_deeply_is_told_in_one_line(engine: Engine) -> None:
+    code = "let x = " + "(" * 20_000 + "1" + ")" * 20_000 + ";"
+    result = await _failed(engine, _request(code))
+    assert result.error is not None
+    assert (result.error.type, result.error.message) == (
+        "CompileError",
+        "the code is nested too deeply for the compiler",
+    )
+    assert result.error.traceback == f"error: {result.error.message}\n"
 
 
 async def test_a_compilation_that_takes_too_long_is_ended_and_its_session_lives(

@@ -19,7 +19,7 @@ _DOCUMENT = parse(
 
 _WARNING = dedent("""\
     warning: unused variable: `x`
-     --> notes.md:3:5
+     --> <code>:3:5
       |
     3 | let x = 1;
       |     ^ help: if this is intentional, prefix it with an underscore: `_x`
@@ -51,8 +51,8 @@ _IN_DOCUMENT = dedent("""\
 
     1 | what the program prints itself
     """)
-_PANIC = "thread 'main' (5) panicked at code.rs:12:9:\nno\n"
-_JAVA = "notes.md:2:1: warning: old\nnotes.md:99:1: warning: far\n"
+_PANIC = "thread 'main' (5) panicked at <code>:12:9:\nno\n"
+_JAVA = "<code>:2:1: warning: old\n<code>:99:1: warning: far\n"
 
 
 def _translated(*pieces: str) -> str:
@@ -66,18 +66,18 @@ def test_a_drawing_has_the_lines_of_the_document_and_stays_in_line() -> None:
 
 def test_a_panic_names_the_document_in_place_of_the_compiler_s_file() -> None:
     assert _translated(_PANIC) == "thread 'main' (5) panicked at at/notes.md:110:11:\nno\n"
-    old = "thread 'main' panicked at 'no', code.rs:1:2\n"
+    old = "thread 'main' panicked at 'no', <code>:1:2\n"
     assert _translated(old) == "thread 'main' panicked at 'no', at/notes.md:99:4\n"
 
 
 def test_messages_with_their_places_in_front_are_told_too() -> None:
-    told = "at/notes.md:100:3: warning: old\nnotes.md:99:1: warning: far\n"
+    told = "at/notes.md:100:3: warning: old\n<code>:99:1: warning: far\n"
     assert _translated(_JAVA) == told
 
 
 def test_what_a_program_prints_comes_at_once() -> None:
     text = CompilerText(_DOCUMENT, _DOCUMENT.blocks[0])
-    for piece in ("10%", "\r20%", " code.rs:1:1", "\n", "three\n1 | 2", "0" * 5000, "thread 'x\n"):
+    for piece in ("10%", "\r20%", " <code>:1:1", "\n", "three\n1 | 2", "0" * 5000, "thread 'x\n"):
         assert text.translated(piece) == piece
 
 

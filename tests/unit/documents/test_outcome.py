@@ -47,16 +47,21 @@ def test_the_address_of_a_value_is_left_out() -> None:
 
 
 def test_what_java_and_rust_number_anew_each_time_is_left_out() -> None:
-    panic = "thread 'main' (7) panicked at code.rs:1:5:\nboom\n"
+    panic = "thread 'main' (7) panicked at <code>:1:5:\nboom\n"
     value = "java.lang.Object@45aa16cd"
 
     shown = _outcome(("stderr", panic), end=replace(_OK, value=value)).lines()
 
     assert shown == (
-        "thread 'main' panicked at code.rs:1:5:",
+        "thread 'main' panicked at <code>:1:5:",
         "boom",
         "java.lang.Object@…",
     )
+
+
+def test_a_block_is_not_numbered_among_those_that_are_called_the_same() -> None:
+    printed = 'at f(<code> (12):3)\nFile "<load> (2)", line 4\n<p> (3) of\n'
+    assert _printed(printed) == ("at f(<code>:3)", 'File "<load>", line 4', "<p> (3) of")
 
 
 def test_text_cannot_be_turned_around() -> None:

@@ -66,6 +66,60 @@ def test_what_a_manifest_says_of_the_package_counts() -> None:
     assert package["dependencies"] == {"a": "1"}
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        'package.edition = "2018"\n[dependencies]\na = "1"\n',
+        '[dependencies]\na = "1"\n[package]\nedition = "2018"\n',
+        'package = { edition = "2018" }\n[dependencies]\na = "1"\n',
+        'dependencies.a = "1"\npackage . edition = "2018"\n[package.metadata]\n',
+        'package = {edition="2018"}\ndependencies = { a = "1" }\n',
+    ],
+)
+def test_a_package_may_be_told_of_in_every_way_of_toml(given: str) -> None:
+    manifest = embedded(f"---\n{given}---\n")
+    assert manifest is not None
+    package = tomllib.loads(manifest.package("/", "2021"))
+    told = {name: package["package"][name] for name in ("name", "version", "edition")}
+    assert told == {"name": "code", "version": "0.0.0", "edition": "2018"}
+    assert package["dependencies"] == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        ("---\n[dependencies]\nwrong = 5\n---\n", (3, 9)),
+        ('---\n[package]\nedition = "2018"\n[dependencies]\nwrong = 5\n---\n', (5, 9)),
+        ("---\n[dependencies]\nwrong = 5\n[package]\n---\n", (3, 9)),
+        ("---\npackage = { }\n[dependencies]\nwrong = 5\n---\n", (4, 9)),
+        ("//! ```cargo\n//! [dependencies]\n//! wrong = 5\n//! ```\n", (3, 13)),
+        ("//! ```cargo\n//! [dependencies]\n//!wrong = 5\n//! ```\n", (3, 12)),
+        ("\n" * 12 + "---\n[dependencies]\nwrong = 5\n---\n", (15, 9)),
+    ],
+)
+def test_what_cargo_says_has_the_places_of_the_block(code: str, place: tuple[int, int]) -> None:
+    manifest = embedded(code)
+    assert manifest is not None
+    lines = manifest.package("/", "2021").split("\n")
+    at = lines.index("wrong = 5") + 1
+    column = lines[at - 1].index("5") + 1
+    margin = " " * len(str(at))
+    said = f"error: no\n{margin}--> Cargo.toml:{at}:{column}\n{margin} |\n{at} | wrong = 5\n"
+    line = place[0]
+    margin = " " * len(str(line))
+    assert manifest.line_of(said) == line
+    assert manifest.told(said, "<code>") == (
+        f"error: no\n{margin}--> <code>:{line}:{place[1]}\n{margin} |\n{line} | wrong = 5\n"
+    )
+
+
+def test_places_of_what_the_block_has_not_are_not_told() -> None:
+    manifest = named({"rand": 7})
+    said = "error: no\n --> Cargo.toml:5:1\n"
+    assert manifest.told(said, "<code>") == "error: no\n"
+    assert manifest.line_of(said) == 7
+
+
 def test_crates_that_code_names_may_have_any_version() -> None:
     manifest = named({"rand": 7, "serde": 3})
     package = tomllib.loads(manifest.package("/", "2021"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kowalski.execution.sandbox.sandbox import Sandbox
     from kowalski.model.run import RunRequest
 
-_FORM: Final = 1
+_FORM: Final = 2
 _OF_CODE: Final = re.compile(r"E\d{4}")
 """The errors that the compiler has a number for: none is about a file that is not there, but:"""
 _MISSING_FILE: Final = "E0583"

@@ -403,11 +403,11 @@ class Conductor:
 
 
 def _label(request: RunRequest) -> str:
+    """What the code is called where it tells of itself: of a document's, nothing but the block."""
     origin = request.origin
-    if origin is None:
-        return "<code>"
-    name = origin.document.rpartition("/")[2] or "<document>"
-    return f"{name}[{origin.block}]" if origin.block else name
+    if origin is not None and origin.name is not None:
+        return origin.document.rpartition("/")[2]
+    return f"<{(origin and origin.block) or 'code'}>"
 
 
 def _program(request: RunRequest) -> tuple[str, ...]:

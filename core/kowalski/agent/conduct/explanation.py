@@ -35,7 +35,13 @@ _READ_ONLY: Final = re.compile(r"(?i:read-only file system)|\bEROFS\b")
 
 
 def explained(
-    ending: Ending, admitted: Admitted, request: RunRequest, stderr: str, label: str, *, beside: bool
+    ending: Ending,
+    admitted: Admitted,
+    request: RunRequest,
+    stderr: str,
+    label: str,
+    *,
+    beside: bool,
 ) -> Ending:
     """The ending, with a hint where its error has a cause that the sandbox knows of.
 

@@ -84,6 +84,7 @@ class Cargo:
         self._package.put("code.rs", b"fn main() {}\n")
         self._package.put("recorder", _RECORDER, 0o700)
         status, words = self._run(self._environment(environment), spawn, hear, release=release)
+        words = words.replace(" at `%s/Cargo.toml`" % self._package.path, "")
         crates = Crates(self._package.data("messages").decode("utf-8", "replace"), words)
         if status == 0:
             self._complete(crates, release=release)

@@ -190,7 +190,7 @@ class Compiler:
         if not any(message.severity == "error" for message in found):
             line = manifest.line_of(crates.words)
             found.insert(0, messages.Refusal("CargoError", crates.problem(), line))
-            result.words = crates.words
+            result.words = manifest.told(crates.words, messages.FILE)
         return result
 
     def _compiled(
@@ -208,7 +208,7 @@ class Compiler:
         flags = ["--edition=" + self._edition, *(["-O"] if release else [])]
         environment = _environment()
         # Code that comes on stdin has a name so, and with it a folder for what it includes.
-        environment[b"UNSTABLE_RUSTDOC_TEST_PATH"] = b"code.rs"
+        environment[b"UNSTABLE_RUSTDOC_TEST_PATH"] = messages.FILE.encode()
         environment[b"UNSTABLE_RUSTDOC_TEST_LINE"] = b"0"
         before = ""
         if crates is not None:
@@ -220,7 +220,8 @@ class Compiler:
         result = Result(source, found, messages.told(found))
         if status != 0:
             if not any(message.severity == "error" for message in found):
-                result.words = text or _ending(status)
+                crash, result.words = messages.crashed(text, _ending(status))
+                found.insert(0, crash)
             return result
         result.program = self.place
         files = [] if crates is None else crates.files

@@ -27,7 +27,7 @@ else:
     finally:
         sys.path.remove(_FOLDER)
 
-_FILE = "code.rs"
+_FILE = "<code>"
 _INTERRUPTED = 130
 _PANICKED = 101
 _PLAINLY = ["", "", ""]
@@ -108,11 +108,9 @@ class Kernel:
         )
         said = [("diagnostic", *message.fields()) for message in result.messages]
         if result.program is None:
-            first = next((one for one in result.messages if one.severity == "error"), None)
+            first = next(one for one in result.messages if one.severity == "error")
             if self._interrupted:
                 self._fail(_INTERRUPTED, "KeyboardInterrupt", "interrupted while it was compiled")
-            elif first is None:
-                self._fail(1, "CompileError", result.words.strip() or "the compiler failed")
             else:
                 _, kind, message, line, column = first.fields()
                 self._channel.send(

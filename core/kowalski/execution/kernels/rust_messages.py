@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kowalski.execution.kernels.rust_manifest import Manifest
     from kowalski.execution.kernels.rust_source import Source
 
-FILE = "code.rs"
+FILE = "<code>"
 """What the compiler and the program's panics call the block."""
 
 _MOST_MESSAGES = 50
@@ -18,12 +18,17 @@ _MOST_CHARACTERS = 50000
 _SUMMARY = re.compile(
     r"aborting due to|\d+ warnings? emitted|Some errors have|For more information"
 )
-_PLACE = re.compile(r"^( *(?:-->|:::) )code\.rs:(\d+):(\d+)$")
+_PLACE = re.compile(r"^( *(?:-->|:::) )%s:(\d+):(\d+)$" % FILE)
 _NUMBERED = re.compile(r"^ *(\d+) [|] ")
 _CRATE = re.compile(
     r"(?:unlinked crate|module or crate|crate or module|missing crate|no external crate"
     r"|can't find crate for) `(\w+)"
 )
+_OUT_OF_MEMORY = re.compile(
+    r"memory allocation of \d+ bytes failed|[Oo]ut of memory|[Cc]annot allocate memory"
+)
+_TOO_DEEP = re.compile(r"overflowed its stack|interrupted by SIGSEGV")
+_MOST_CRASH = 300
 _OWN_NAMES = frozenset({"crate", "self", "super", "std", "core", "alloc", "test", "proc_macro"})
 
 
@@ -128,15 +133,38 @@ def missing_crates(messages: "list[Message]") -> "dict[str, int]":
 
 
 class Refusal:
-    """What stands against a block besides what the compiler says, as a message."""
+    """What stands against a block besides what the compiler says, as a message.
 
-    def __init__(self, kind: str, message: str, line: int) -> None:
+    `line` is None where it is about no place.
+    """
+
+    def __init__(self, kind: str, message: str, line: "int | None") -> None:
         self.severity, self.type, self.message = "error", kind, message
         self.line = line
 
     def fields(self) -> "tuple[str, ...]":
         """As a frame tells it."""
-        return self.severity, self.type, self.message, str(self.line), "1"
+        place = ("", "") if self.line is None else (str(self.line), "1")
+        return (self.severity, self.type, self.message, *place)
+
+
+def crashed(text: str, ending: str) -> "tuple[Refusal, str]":
+    """A compiler that ended without a message of its own, and the words for it.
+
+    `text` is what it printed instead, and `ending` how it ended.
+    """
+    said = next((line.strip() for line in text.split("\n") if line.strip()), "")[:_MOST_CRASH]
+    if _OUT_OF_MEMORY.search(text):
+        told = "the compiler ran out of memory: it may take as much as the run itself"
+    elif _TOO_DEEP.search(text):
+        told, said = "the code is nested too deeply for the compiler", ""
+    elif said:
+        told = "the compiler failed: " + said
+        said = ending
+    else:
+        told = ending
+    words = "error: %s\n" % told + ("  = note: %s\n" % said if said else "")
+    return Refusal("CompileError", told, None), words
 
 
 def refused(manifest: "Manifest", cargo: str) -> Refusal:

@@ -36,7 +36,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PANIC: Final = re.compile(
     r"^thread '[^\n]*' (?:\(\d+\) )?panicked at "
     # Before Rust 1.73 the message stood in front.
-    r"(?:'(?P<old>(?:.|\n)*?)', )?code\.rs:(?P<line>\d+):(?P<column>\d+):?$"
+    r"(?:'(?P<old>(?:.|\n)*?)', )?<code>:(?P<line>\d+):(?P<column>\d+):?$"
     r"\n(?P<new>(?:.|\n)*?)(?=^note: |^stack backtrace:|^thread '|\Z)",
     re.MULTILINE,
 )

@@ -19,6 +19,7 @@ final class Block {
     record Place(int line, int column) {}
 
     private static final Pattern PACKAGE = Pattern.compile("package\\s+[\\w.]+\\s*;");
+    private static final Pattern CONTINUATION = Pattern.compile("\\s*\\.");
 
     final String label;
     final String code;
@@ -31,7 +32,19 @@ final class Block {
         this.code = code.startsWith("#!") ? "//" + code.substring(2) : code;
         this.analysis = analysis;
         refuseOpenComment();
-        if (!isPackaged()) split();
+        if (!isPackaged()) split(false);
+    }
+
+    private Block(Block whole) {
+        label = whole.label;
+        code = whole.code;
+        analysis = whole.analysis;
+        split(true);
+    }
+
+    /** The same, as a shell takes it which gets it line by line, and needs no semicolon at a line's end. */
+    Block byLines() {
+        return new Block(this);
     }
 
     /** Whether its types belong to a package, as in a file. */
@@ -47,20 +60,18 @@ final class Block {
         return isPackaged() || entry() != null;
     }
 
-    /** The call of its `main`, if it has one and no statement that could call it; else null. */
-    String mainCall() {
+    /** The part with its `main`, if it has one and no statement that could call it; else null. */
+    Part mainPart() {
         for (Part part : parts) {
             if (part.kind == Kind.STATEMENT || part.kind == Kind.EXPRESSION) return null;
         }
-        Entry entry = entry();
-        return entry == null ? null : entry.call();
+        return entry();
     }
 
-    private Entry entry() {
+    private Part entry() {
         for (Part part : parts) {
             if (part.kind != Kind.TYPE_DECL && part.kind != Kind.METHOD) continue;
-            Entry entry = Entry.of(part.code);
-            if (entry != null) return entry;
+            if (Entry.of(part.code) != null) return part;
         }
         return null;
     }
@@ -95,15 +106,16 @@ final class Block {
     }
 
     /** Statements in a row become one part: each part is compiled by itself, which takes time. */
-    private void split() {
+    private void split(boolean isByLines) {
         int from = -1;
         String rest = code;
         while (!rest.isBlank()) {
-            CompletionInfo next = analysis.analyzeCompletion(rest);
+            String seen = isByLines ? typed(rest) : rest;
+            CompletionInfo next = analysis.analyzeCompletion(seen);
             if (next.completeness() == Completeness.EMPTY) break;
             boolean whole = next.completeness().isComplete()
                 || next.completeness() == Completeness.CONSIDERED_INCOMPLETE;
-            String left = whole ? next.remaining() : "";
+            String left = whole ? next.remaining() + rest.substring(seen.length()) : "";
             String taken = rest.substring(0, rest.length() - left.length());
             if (taken.isEmpty()) break;
             int at = code.length() - rest.length();
@@ -121,6 +133,18 @@ final class Block {
             rest = left;
         }
         join(from, code.length() - rest.length());
+    }
+
+    /** What a shell takes next which gets the code line by line; all that is left if no lines are whole. */
+    private String typed(String rest) {
+        for (int end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', end + 1)) {
+            String lines = rest.substring(0, end);
+            Completeness completeness = analysis.analyzeCompletion(lines).completeness();
+            boolean goesOn = CONTINUATION.matcher(rest).region(end, rest.length()).lookingAt();
+            if (completeness.isComplete() && !goesOn) return lines;
+            if (completeness == Completeness.UNKNOWN) break;
+        }
+        return rest;
     }
 
     /** Between braces, a shell need not find out which type a call has. */

@@ -1,7 +1,10 @@
 package kowalski;
 
 import java.lang.reflect.Field;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet.Status;
@@ -11,7 +14,7 @@ import jdk.jshell.spi.ExecutionControl;
 import jdk.jshell.spi.ExecutionControlProvider;
 import jdk.jshell.spi.ExecutionEnv;
 
-/** Runs what the shell has compiled, in this process. */
+/** Takes what the shell has compiled, and runs it in this process when it is told to. */
 final class Control extends LocalExecutionControl {
     /** How the shell finds it. */
     static final class Provider implements ExecutionControlProvider {
@@ -32,8 +35,53 @@ final class Control extends LocalExecutionControl {
         }
     }
 
+    /** What the shell wants to have run, by the names that it knows. */
+    record Call(String type, String method) {}
+
+    private final Loader loader;
+    private List<Call> calls = new ArrayList<>();
+    private Throwable problem;
     private boolean isSought;
     private Field found;
+
+    Control(Loader loader) {
+        super(loader);
+        this.loader = loader;
+    }
+
+    /** What the shell wanted to have run since the last time. */
+    List<Call> calls() {
+        List<Call> taken = calls;
+        calls = new ArrayList<>();
+        return taken;
+    }
+
+    /** Run it now; its value as text. Throws what the program does. */
+    String perform(Call call) throws Throwable {
+        problem = null;
+        try {
+            return super.invoke(call.type, Names.MAIN);
+        } catch (StoppedException stopped) {
+            return null;
+        } catch (ExecutionControlException told) {
+            throw problem == null ? told : problem;
+        }
+    }
+
+    /** Run the `main` of a class that the shell has compiled. Throws what the program does. */
+    void launch(String type, boolean isGiven) throws Throwable {
+        Method main = Turn.of(Launch.of(findClass(type), isGiven));
+        clientCodeEnter();
+        try {
+            super.invoke(main);
+        } catch (StoppedException stopped) {
+            return;
+        } catch (InvocationTargetException thrown) {
+            throw thrown.getCause();
+        } finally {
+            clientCodeLeave();
+        }
+    }
 
     /** The field in which a variable lies; null for one that has none. */
     Field field(JShell shell, VarSnippet variable) {
@@ -64,17 +112,25 @@ final class Control extends LocalExecutionControl {
     }
 
     @Override
-    public void load(ClassBytecodes[] classes)
-            throws ClassInstallException, NotImplementedException, EngineTerminationException {
-        ClassBytecodes[] changed = new ClassBytecodes[classes.length];
-        for (int i = 0; i < classes.length; i++) {
-            changed[i] = new ClassBytecodes(classes[i].name(), Exits.redirected(classes[i].bytecodes()));
-        }
-        super.load(changed);
+    public String invoke(String type, String method) {
+        calls.add(new Call(type, method));
+        return "";
     }
 
     @Override
     protected String invoke(Method compiled) throws Exception {
-        return super.invoke(Turn.of(compiled));
+        return super.invoke(Turn.of(Launch.of(compiled)));
+    }
+
+    @Override
+    protected String throwConvertedInvocationException(Throwable thrown) throws RunException, InternalException {
+        problem = thrown;
+        return super.throwConvertedInvocationException(thrown);
+    }
+
+    @Override
+    protected String throwConvertedOtherException(Throwable thrown) throws RunException, InternalException {
+        problem = thrown;
+        return super.throwConvertedOtherException(thrown);
     }
 }

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Set;
 import javax.lang.model.element.Modifier;
 
-/** The `main` of a declaration: its type ("" for a method by itself), and how it is called. */
-record Entry(String type, boolean isStatic, boolean isGiven) {
+/** The `main` of a declaration: its type ("" for a method by itself), and whether it takes arguments. */
+record Entry(String type, boolean isGiven) {
     private static final String METHOD = "main";
 
     /** The `main` of what declares one type or one method; null if none could start a program. */
@@ -25,16 +25,11 @@ record Entry(String type, boolean isStatic, boolean isGiven) {
             for (Tree inner : type.getMembers()) {
                 if (!(inner instanceof MethodTree) || !isMain((MethodTree) inner)) continue;
                 Entry found = of(type.getSimpleName().toString(), (MethodTree) inner);
-                if (found.isStatic || isMade(type)) return found;
+                boolean isStatic = ((MethodTree) inner).getModifiers().getFlags().contains(Modifier.STATIC);
+                if (isStatic || isMade(type)) return found;
             }
         }
         return null;
-    }
-
-    /** The statement that calls it. */
-    String call() {
-        String target = type.isEmpty() ? "" : isStatic ? type + "." : "new " + type + "().";
-        return target + METHOD + (isGiven ? "(kowalski.Arguments.given());" : "();");
     }
 
     /** Within a class, a method may stand as well as a type. */
@@ -46,8 +41,7 @@ record Entry(String type, boolean isStatic, boolean isGiven) {
     }
 
     private static Entry of(String type, MethodTree main) {
-        boolean isStatic = main.getModifiers().getFlags().contains(Modifier.STATIC);
-        return new Entry(type, isStatic, !main.getParameters().isEmpty());
+        return new Entry(type, !main.getParameters().isEmpty());
     }
 
     private static boolean isMain(MethodTree method) {

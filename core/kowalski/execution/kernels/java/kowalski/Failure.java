@@ -28,4 +28,9 @@ final class Failure extends Exception {
         this.traceback = traceback;
         this.messages = messages;
     }
+
+    /** Whether the compiler missed something that perhaps need not be written. */
+    boolean isOfForm() {
+        return messages.stream().anyMatch(one -> one.type.startsWith("compiler.err.expected"));
+    }
 }

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
 import sun.misc.Signal;
 
 /** The Java kernel: executes blocks one after the other, in one process that remembers. */
@@ -12,7 +13,7 @@ public final class Kernel {
     private static final int INTERRUPTED = 130;
     private static final String[] WARMING = {
         "{ int warm = 1; System.out.print(\"\"); }",
-        "class Warm { public static void main(String[] arguments) { System.out.print(\"\"); } }",
+        "class Warm$ { public static void main(String[] arguments) { System.out.print(\"\"); } }",
     };
 
     private final Channel channel;
@@ -42,7 +43,7 @@ public final class Kernel {
         Streams.refresh();
         for (String code : WARMING) {
             Exits.expect(true);
-            execute(new Block("warm", code, repl.analysis()), true);
+            execute(new Block("warm", code, repl.analysis()), true, false);
         }
     }
 
@@ -96,7 +97,7 @@ public final class Kernel {
             Streams.refresh();
             Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
             // A class of a program's own would not see what is given.
-            String value = execute(block, !furnish(frame) && last);
+            String value = execute(block, last, furnish(frame));
             if (last) Turn.awaitOthers();
             if (value != null && Exits.code() == null) channel.send("value", value);
         } catch (Failure failure) {
@@ -105,9 +106,8 @@ public final class Kernel {
         } catch (Error | RuntimeException thrown) {
             // Such as a lack of memory, which strikes the compiler too.
             code = 1;
-            Trace trace = new Trace(place -> place);
-            trace.add(thrown.getClass().getName(), thrown.getMessage(), thrown.getStackTrace());
-            tell(Findings.isTooDeep(thrown) ? Findings.tooDeep() : trace.failure());
+            Failure failure = new Trace(frame.field(1), place -> false).of(thrown);
+            tell(Findings.isTooDeep(thrown) ? Findings.tooDeep() : failure);
         }
         for (String loss : repl.losses()) Streams.say(loss + "\n");
         running = false;
@@ -119,23 +119,20 @@ public final class Kernel {
     }
 
     /** Give the program what its caller offers; whether there is anything. */
-    private boolean furnish(Channel.Frame frame) {
+    private boolean furnish(Channel.Frame frame) throws Failure {
         String functions = frame.field(2);
         if (!functions.isEmpty()) for (String name : functions.split(" ")) repl.offer(name);
         for (int i = 3; i + 1 < frame.fields().size(); i += 2) repl.give(frame.field(i), frame.field(i + 1));
         return !functions.isEmpty() || frame.fields().size() > 3;
     }
 
-    private String execute(Block block, boolean last) throws Failure {
-        if (block.isPackaged() || last && block.isProgram()) {
+    private String execute(Block block, boolean isLast, boolean isGiven) throws Failure {
+        if (block.isPackaged() || isLast && !isGiven && block.isProgram()) {
             program.run(block);
             return null;
         }
-        String value = repl.run(block, () -> interrupted || Exits.code() != null);
-        String call = block.mainCall();
-        if (call == null || interrupted || Exits.code() != null) return value;
-        repl.run(block, call);
-        return null;
+        BooleanSupplier over = () -> interrupted || Exits.code() != null;
+        return repl.run(block, isLast, over);
     }
 
     private void interrupt() {

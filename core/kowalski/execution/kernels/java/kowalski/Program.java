@@ -4,10 +4,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.StringWriter;
-import java.lang.reflect.Constructor;
-import java.lang.reflect.Method;
-import java.lang.reflect.Modifier;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +28,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** Compiles whole programs in memory and runs them. Nothing but the block and the JDK is seen. */
 final class Program {
-    private static final String FILE = "Block.java";
     // Joining strings in the new way takes dozens of milliseconds for the first.
     private static final List<String> OPTIONS =
         List.of("-proc:none", Findings.LINT, "-g", "-XDstringConcat=inline");
@@ -39,8 +36,17 @@ final class Program {
         private final Block block;
 
         Source(Block block) {
-            super(URI.create("block:///" + FILE), Kind.SOURCE);
+            super(named(block.label), Kind.SOURCE);
             this.block = block;
+        }
+
+        /** What traces call it is the end of this. */
+        private static URI named(String label) {
+            try {
+                return new URI("block", null, "/" + label, null);
+            } catch (URISyntaxException impossible) {
+                throw new IllegalArgumentException(impossible);
+            }
         }
 
         @Override
@@ -95,7 +101,9 @@ final class Program {
             if (name.equals(Exits.class.getName())) return Exits.class;
             ByteArrayOutputStream found = bytes.get(name);
             if (found == null) throw new ClassNotFoundException(name);
-            byte[] compiled = Exits.redirected(found.toByteArray());
+            ClassFile file = new ClassFile(found.toByteArray());
+            Exits.redirect(file);
+            byte[] compiled = file.bytes();
             return defineClass(name, compiled, 0, compiled.length);
         }
     }
@@ -118,11 +126,7 @@ final class Program {
         try {
             launch(new Loader(bytes), bytes.keySet());
         } catch (Throwable thrown) {
-            Trace trace = new Trace(frame -> located(block, frame));
-            for (Throwable at = thrown; at != null; at = at.getCause()) {
-                trace.add(at.getClass().getName(), at.getMessage(), at.getStackTrace());
-            }
-            throw trace.failure();
+            throw new Trace(block.label, frame -> block.label.equals(frame.getFileName())).of(thrown);
         }
     }
 
@@ -153,41 +157,16 @@ final class Program {
         throw found.failure();
     }
 
-    private static StackTraceElement located(Block block, StackTraceElement frame) {
-        if (!FILE.equals(frame.getFileName())) return frame;
-        String type = frame.getClassName();
-        return new StackTraceElement(type, frame.getMethodName(), block.label, frame.getLineNumber());
-    }
-
     private static void launch(Loader loader, Iterable<String> names) throws Throwable {
         List<Class<?>> types = new ArrayList<>();
         for (String name : names) types.add(loader.loadClass(name));
-        for (boolean given : new boolean[] {true, false}) {
+        for (boolean isGiven : new boolean[] {true, false}) {
             for (Class<?> type : types) {
-                if (type.getEnclosingClass() != null) continue;
-                Method main = main(type, given);
+                Launch main = type.getEnclosingClass() == null ? Launch.of(type, isGiven) : null;
                 if (main == null) continue;
-                Object target = null;
-                if (!Modifier.isStatic(main.getModifiers())) {
-                    Constructor<?> constructor = type.getDeclaredConstructor();
-                    constructor.setAccessible(true);
-                    target = constructor.newInstance();
-                }
-                Turn.call(main, target, given ? new Object[] {Arguments.given()} : new Object[0]);
+                Turn.call(main);
                 return;
             }
-        }
-    }
-
-    /** The `main` of a type, with arguments or without, if it can be called. */
-    private static Method main(Class<?> type, boolean given) {
-        try {
-            Method main = given
-                ? type.getDeclaredMethod("main", String[].class) : type.getDeclaredMethod("main");
-            boolean isMade = !type.isInterface() && !Modifier.isAbstract(type.getModifiers());
-            return Modifier.isStatic(main.getModifiers()) || isMade ? main : null;
-        } catch (NoSuchMethodException none) {
-            return null;
         }
     }
 }

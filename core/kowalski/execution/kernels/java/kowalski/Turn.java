@@ -1,12 +1,44 @@
 package kowalski;
 
-import java.lang.reflect.InvocationTargetException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodHandles.Lookup;
+import java.lang.invoke.MethodType;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
 
 /** The program's own threads: one called main, in a group whose deaths are told as Java tells them. */
 public final class Turn {
+    /** The main thread, which calls `body`. */
+    abstract static class Main extends Thread {
+        MethodHandle body;
+        Object result;
+        Throwable problem;
+
+        Main(ThreadGroup group) {
+            super(group, "main");
+        }
+    }
+
+    /** Loaded as a hidden class, it is in no trace: the program's own method is the outermost. */
+    static final class Unseen extends Main {
+        Unseen(ThreadGroup group) {
+            super(group);
+        }
+
+        @Override
+        public void run() {
+            try {
+                result = body.invoke();
+            } catch (Throwable thrown) {
+                problem = thrown;
+            }
+        }
+    }
+
     private static final class Group extends ThreadGroup {
         Group() {
             super("main");
@@ -21,38 +53,31 @@ public final class Turn {
     }
 
     private static final List<Group> groups = new ArrayList<>();
-    private static volatile Method compiled;
+    private static final MethodHandle mains = mains();
+    private static volatile Launch next;
     private static volatile Thread main;
 
-    private final Method method;
-    private final Object[] arguments;
-    private Object result;
-    private Throwable problem;
+    private Turn() {}
 
-    private Turn(Method method, Object... arguments) {
-        this.method = method;
-        this.arguments = arguments;
-    }
-
-    /** A method without arguments that calls `method` in a thread of the program's. */
-    static Method of(Method method) throws NoSuchMethodException {
-        compiled = method;
+    /** A method without arguments that calls it in a thread of the program's. */
+    static Method of(Launch launch) throws NoSuchMethodException {
+        next = launch;
         return Turn.class.getMethod("take");
     }
 
     /** Call what `of` was given. */
     public static Object take() throws Throwable {
-        return call(compiled, null);
+        return call(next);
     }
 
-    /** Call a method in a thread of the program's, and wait for that thread. */
-    static Object call(Method method, Object target, Object... arguments) throws Throwable {
-        Turn turn = new Turn(method, arguments);
+    /** Call it in a thread of the program's, and wait for that thread. */
+    static Object call(Launch launch) throws Throwable {
         Group group = new Group();
         groups.removeIf(earlier -> earlier.activeCount() == 0);
         groups.add(group);
-        Thread thread = new Thread(group, () -> turn.run(target), "main");
-        thread.setContextClassLoader(method.getDeclaringClass().getClassLoader());
+        Main thread = (Main) mains.invoke((ThreadGroup) group);
+        thread.body = launch.body();
+        thread.setContextClassLoader(launch.classes());
         main = thread;
         thread.start();
         while (thread.isAlive()) {
@@ -63,8 +88,8 @@ public final class Turn {
                 thread.interrupt();
             }
         }
-        if (turn.problem != null) throw turn.problem;
-        return turn.result;
+        if (thread.problem != null) throw thread.problem;
+        return thread.result;
     }
 
     /** Wait for the threads that the program has left behind, as Java does. */
@@ -97,14 +122,14 @@ public final class Turn {
         return null;
     }
 
-    private void run(Object target) {
-        try {
-            method.setAccessible(true);
-            result = method.invoke(target, arguments);
-        } catch (InvocationTargetException thrown) {
-            problem = thrown.getCause();
-        } catch (Throwable thrown) {
-            problem = thrown;
+    /** What makes a main thread. */
+    private static MethodHandle mains() {
+        try (InputStream file = Turn.class.getResourceAsStream("Turn$Unseen.class")) {
+            Lookup unseen = MethodHandles.lookup().defineHiddenClass(file.readAllBytes(), true);
+            return unseen.findConstructor(
+                unseen.lookupClass(), MethodType.methodType(void.class, ThreadGroup.class));
+        } catch (IOException | ReflectiveOperationException impossible) {
+            throw new IllegalStateException(impossible);
         }
     }
 }

@@ -2,6 +2,7 @@ package kowalski;
 
 import java.lang.reflect.Field;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
@@ -16,12 +17,11 @@ import jdk.jshell.VarSnippet;
 
 /** What variables hold, kept where the shell would empty them: it does when what they rest on is declared anew. */
 final class Variables {
-    /** A variable before the shell took a part. */
-    private record Held(Field field, Object value) {}
+    /** What a variable holds is to be found in another field, since `cause` was declared; null for none. */
+    record Move(String name, String cause, Field from, Field to) {}
 
     private final JShell shell;
     private final Control control;
-    private final Map<String, Held> before = new HashMap<>();
     private final Map<String, String> forgotten = new LinkedHashMap<>();
 
     Variables(JShell shell, Control control) {
@@ -29,19 +29,21 @@ final class Variables {
         this.control = control;
     }
 
-    /** Remember what they hold, before the shell takes something that may be a declaration. */
-    void remember() throws IllegalAccessException {
-        before.clear();
+    /** The fields in which they lie, by their names. */
+    Map<String, Field> fields() {
+        Map<String, Field> fields = new HashMap<>();
         for (VarSnippet variable : (Iterable<VarSnippet>) shell.variables()::iterator) {
             if (variable.name().startsWith("$")) continue;
             Field field = control.field(shell, variable);
-            if (field != null) before.put(variable.name(), new Held(field, field.get(null)));
+            if (field != null) fields.put(variable.name(), field);
         }
+        return fields;
     }
 
-    /** Put back what the shell has emptied, as far as the variables' types are what they were. */
-    void restore(List<SnippetEvent> events) throws IllegalAccessException {
+    /** What is to be moved, since the shell has taken something that may be a declaration. */
+    List<Move> moves(Map<String, Field> before, List<SnippetEvent> events) {
         String cause = "";
+        Map<String, String> causes = new LinkedHashMap<>();
         Deque<SnippetEvent> left = new ArrayDeque<>(events);
         while (!left.isEmpty()) {
             SnippetEvent event = left.remove();
@@ -49,7 +51,6 @@ final class Variables {
             String name = ((PersistentSnippet) event.snippet()).name();
             if (event.causeSnippet() == null) {
                 cause = name;
-                forgotten.remove(name);
             } else if (event.snippet() instanceof VarSnippet && before.containsKey(name)) {
                 VarSnippet variable = (VarSnippet) event.snippet();
                 // How it began may be wrong by now; what it is need not be.
@@ -58,10 +59,38 @@ final class Variables {
                         if (more.causeSnippet() != null) left.add(more);
                     }
                 }
-                if (!isPutBack(name)) forgotten.put(name, cause);
+                causes.put(name, cause);
             }
         }
-        before.clear();
+        Map<String, Field> after = causes.isEmpty() ? Map.of() : fields();
+        List<Move> moves = new ArrayList<>();
+        causes.forEach((name, why) -> moves.add(new Move(name, why, before.get(name), after.get(name))));
+        return moves;
+    }
+
+    /** What a block declares itself was not forgotten. */
+    void declare(String name) {
+        forgotten.remove(name);
+    }
+
+    /** Move what a variable holds, as far as its type is what it was. */
+    void perform(Move move) {
+        try {
+            Object value = move.from.get(null);
+            boolean isSame = move.to != null && move.to.getGenericType().equals(move.from.getGenericType());
+            if (isSame) move.to.set(null, value);
+            else if (move.to == null || value != null) forgotten.put(move.name, move.cause);
+        } catch (IllegalAccessException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
+    /** Let all hold again what they held in these fields. */
+    void restore(Map<String, Field> fields, String cause) {
+        fields().forEach((name, now) -> {
+            Field before = fields.get(name);
+            if (before != null && !before.equals(now)) perform(new Move(name, cause, before, now));
+        });
     }
 
     /** What was forgotten since the last time, a line each, and not declared again since. */
@@ -70,15 +99,5 @@ final class Variables {
             .map(one -> one.getKey() + " was forgotten, since " + one.getValue() + " was declared anew").toList();
         forgotten.clear();
         return told;
-    }
-
-    private boolean isPutBack(String name) throws IllegalAccessException {
-        Held held = before.get(name);
-        VarSnippet variable = shell.variables().filter(one -> one.name().equals(name)).findFirst().orElse(null);
-        Field field = variable == null ? null : control.field(shell, variable);
-        if (field == null) return false;
-        if (!field.getGenericType().equals(held.field.getGenericType())) return held.value == null;
-        field.set(null, held.value);
-        return true;
     }
 }

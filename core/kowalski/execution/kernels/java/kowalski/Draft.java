@@ -1,0 +1,211 @@
+package kowalski;
+
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import jdk.jshell.DeclarationSnippet;
+import jdk.jshell.JShell;
+import jdk.jshell.PersistentSnippet;
+import jdk.jshell.Snippet;
+import jdk.jshell.Snippet.Kind;
+import jdk.jshell.Snippet.Status;
+import jdk.jshell.Snippet.SubKind;
+import jdk.jshell.SnippetEvent;
+import jdk.jshell.spi.SPIResolutionException;
+
+/** A block that the shell takes as a whole before any of it runs. */
+final class Draft {
+    /** A part that was taken: what is to run, and what it has changed. */
+    private static final class Step {
+        /** Where variables lay; null for statements, which change nothing of it. */
+        final Map<String, Field> before;
+        final List<Snippet> made = new ArrayList<>();
+        final List<Snippet> overwritten = new ArrayList<>();
+        List<Control.Call> calls = List.of();
+        List<Variables.Move> moves = List.of();
+        boolean isShown;
+
+        Step(Map<String, Field> before) {
+            this.before = before;
+        }
+    }
+
+    private final Block block;
+    private final JShell shell;
+    private final Control control;
+    private final Loader loader;
+    private final Variables variables;
+    private final Sources sources;
+    private final List<Step> steps = new ArrayList<>();
+    private final List<Findings> warnings = new ArrayList<>();
+
+    Draft(Block block, JShell shell, Control control, Loader loader, Variables variables, Sources sources) {
+        this.block = block;
+        this.shell = shell;
+        this.control = control;
+        this.loader = loader;
+        this.variables = variables;
+        this.sources = sources;
+    }
+
+    /** Have the shell take all parts, until `over`. `isAlone`: nothing may be declared twice. */
+    void take(boolean isAlone, BooleanSupplier over) throws Failure {
+        if (isAlone) Finals.refuseWrites(block);
+        for (Block.Part part : block.parts) {
+            if (over.getAsBoolean()) return;
+            take(new Sources.Source(block, part), isAlone);
+        }
+        for (Step step : steps) {
+            for (Snippet snippet : step.made) {
+                // A declaration that nothing in its block completed is wrong.
+                if (isIncomplete(snippet)) throw sources.rejected(sources.of(snippet), snippet);
+            }
+        }
+    }
+
+    Block block() {
+        return block;
+    }
+
+    /** What the compiler says of parts that it took. */
+    List<Findings> warnings() {
+        return warnings;
+    }
+
+    /** Run what was taken, until `over`; the value of the last expression, or null. */
+    String run(BooleanSupplier over) throws Failure {
+        String value = null;
+        while (!steps.isEmpty() && !over.getAsBoolean()) {
+            Step step = steps.remove(0);
+            value = null;
+            try {
+                for (Control.Call call : step.calls) value = control.perform(call);
+            } catch (Throwable thrown) {
+                throw failure(thrown);
+            } finally {
+                for (Snippet snippet : step.made) {
+                    if (snippet instanceof PersistentSnippet) variables.declare(((PersistentSnippet) snippet).name());
+                }
+                step.moves.forEach(variables::perform);
+            }
+            if (!step.isShown) value = null;
+        }
+        return over.getAsBoolean() ? null : value;
+    }
+
+    /** Call a `main` that the block has declared in a part. */
+    void launch(Block.Part part) throws Failure {
+        Entry entry = Entry.of(part.code());
+        String type = sources.type(new Sources.Source(block, part));
+        try {
+            control.launch(entry.type().isEmpty() ? type : type + "$" + entry.type(), entry.isGiven());
+        } catch (Throwable thrown) {
+            throw failure(thrown);
+        }
+    }
+
+    /** Have the shell as it was before what has not run. */
+    void undo() {
+        steps.removeIf(step -> step.before == null);
+        if (steps.isEmpty()) return;
+        Map<String, Field> before = steps.get(0).before;
+        Set<Snippet> made = new HashSet<>();
+        String cause = "";
+        for (Step step : steps) {
+            for (Snippet old : step.overwritten) {
+                if (made.contains(old)) continue;
+                if (old.kind() == Kind.TYPE_DECL) cause = ((PersistentSnippet) old).name();
+                List<SnippetEvent> events = shell.eval(old.source());
+                for (SnippetEvent event : events) {
+                    if (event.causeSnippet() == null) sources.put(event.snippet(), sources.of(old));
+                }
+                variables.moves(before, events);
+            }
+            made.addAll(step.made);
+        }
+        for (Snippet one : made) {
+            if (one instanceof PersistentSnippet && shell.status(one).isActive()) shell.drop(one);
+        }
+        locate();
+        control.calls();
+        variables.restore(before, cause);
+        steps.clear();
+    }
+
+    private void take(Sources.Source source, boolean isAlone) throws Failure {
+        boolean isStatement = source.part().kind() == Kind.STATEMENT;
+        Step step = new Step(isStatement ? null : variables.fields());
+        steps.add(step);
+        List<SnippetEvent> events = shell.eval(source.part().code());
+        for (SnippetEvent event : events) note(event, source, step);
+        for (SnippetEvent event : events) {
+            Snippet snippet = event.snippet();
+            if (event.status() == Status.REJECTED) throw sources.rejected(source, snippet);
+            if (event.status() == Status.OVERWRITTEN && isAlone) refuseSecond(source, snippet);
+        }
+        locate();
+        step.calls = control.calls();
+        if (isStatement) return;
+        step.moves = variables.moves(step.before, events);
+        locate();
+        control.calls();
+    }
+
+    private void note(SnippetEvent event, Sources.Source source, Step step) {
+        Snippet snippet = event.snippet();
+        if (event.status() == Status.OVERWRITTEN) step.overwritten.add(snippet);
+        if (event.causeSnippet() != null || event.status() == Status.REJECTED) return;
+        sources.put(snippet, source);
+        step.made.add(snippet);
+        step.isShown = isShown(snippet);
+        Findings found = sources.found(source, snippet);
+        if (!found.hasErrors() && !found.messages().isEmpty()) warnings.add(found);
+    }
+
+    /** Tell the lines of what the shell has compiled. */
+    private void locate() {
+        loader.latest().forEach((key, types) -> {
+            Lines lines = sources.lines(key);
+            if (lines != null) loader.locate(types, lines);
+        });
+    }
+
+    private void refuseSecond(Sources.Source source, Snippet first) throws Failure {
+        Sources.Source earlier = sources.of(first);
+        if (earlier == null || earlier.block() != block || !(first instanceof PersistentSnippet)) return;
+        String name = ((PersistentSnippet) first).name();
+        Findings found = new Findings(block);
+        found.error(Sources.mentioned(source.part(), name), "compiler.err.already.defined",
+            name + " is already defined in line " + earlier.line());
+        throw found.failure();
+    }
+
+    private boolean isIncomplete(Snippet snippet) {
+        Status status = shell.status(snippet);
+        return status == Status.RECOVERABLE_DEFINED || status == Status.RECOVERABLE_NOT_DEFINED;
+    }
+
+    private Failure failure(Throwable thrown) {
+        Trace trace = new Trace(block.label, frame -> loader.block(frame.getClassName()) == block);
+        Failure failure = trace.of(thrown);
+        if (!(thrown instanceof SPIResolutionException)) return failure;
+        String id = String.valueOf(((SPIResolutionException) thrown).id());
+        DeclarationSnippet snippet = (DeclarationSnippet) sources.latest(id);
+        Sources.Source source = sources.of(snippet);
+        if (source == null) return failure;
+        Failure rejected = sources.rejected(source, snippet);
+        if (source.block() == block) return rejected;
+        return new Failure("CompileError", snippet.name() + " cannot be used: " + rejected.getMessage(),
+            failure.line, 0, rejected.traceback);
+    }
+
+    private static boolean isShown(Snippet snippet) {
+        boolean temporary = snippet.subKind() == SubKind.TEMP_VAR_EXPRESSION_SUBKIND;
+        boolean expression = snippet.kind() == Kind.EXPRESSION || temporary;
+        return expression && snippet.subKind() != SubKind.ASSIGNMENT_SUBKIND;
+    }
+}
