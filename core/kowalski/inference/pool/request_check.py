@@ -40,7 +40,7 @@ def check_request(request: ChatRequest) -> None:
     if request.tool_choice is not None:
         _check_choice(request.tool_choice, names)
     if request.json_schema is not None:
-        _check_schema(request.json_schema)
+        check_schema_size(request.json_schema)
 
 
 def _check_message(number: int, message: ChatMessage) -> None:
@@ -55,8 +55,12 @@ def _check_message(number: int, message: ChatMessage) -> None:
         )
 
 
-def _check_schema(schema: Mapping[str, Any]) -> None:
-    """Whether it is of a size that can be looked at. What it says is for whoever judges by it."""
+def check_schema_size(schema: Mapping[str, Any]) -> None:
+    """Whether it is of a size that can be looked at. What it says is for whoever judges by it.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
     parts = characters = depth = 0
     level: list[Any] = [schema]
     while level:
