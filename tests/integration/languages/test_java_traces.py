@@ -123,6 +123,15 @@ async def test_an_object_is_called_by_the_name_of_its_type(engine: Engine) -> No
     assert error.type == "Own"
 
 
+async def test_a_lambda_that_can_be_written_down_is_loaded_and_texts_stay(engine: Engine) -> None:
+    code = """var bytes = new ByteArrayOutputStream();
+var said = (Runnable & Serializable) () -> System.out.print("a $JShell$ do_it$");
+new ObjectOutputStream(bytes).writeObject(said);
+((Runnable) said).run();"""
+    result = await _run(engine, None, code)
+    assert (result.error and result.error.type, result.stdout) == (None, "a $JShell$ do_it$")
+
+
 async def test_the_same_name_declared_anew_is_another_class(engine: Engine) -> None:
     await _run(engine, "anew", "class Own { int n = 1; } Object first = new Own();")
     result = await _run(engine, "anew", "class Own { int n = 2; }\nfirst.getClass() == Own.class")

@@ -56,14 +56,15 @@ final class ClassFile {
         }
     }
 
-    /** Give other names to what is named; what strings hold stays. */
+    /** Give other names to what is named, in strings too, but for those with blanks: they are texts. */
     void rename(UnaryOperator<String> renamed) {
         Set<Integer> held = new HashSet<>();
         for (int i = 1; i < places.length; i++) {
             if (places[i] != 0 && bytes[places[i]] == STRING) held.add(number(places[i] + 1));
         }
         for (int i = 1; i < texts.length; i++) {
-            if (texts[i] != null && !held.contains(i)) texts[i] = renamed.apply(texts[i]);
+            boolean isText = held.contains(i) && texts[i].chars().anyMatch(Character::isWhitespace);
+            if (texts[i] != null && !isText) texts[i] = renamed.apply(texts[i]);
         }
     }
 
