@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     ("origin", "label"),
     [
         (None, "<code>"),
-        (Origin("/home/me/notes.md", 6), "notes.md"),
-        (Origin("/home/me/notes.md", 6, "load"), "notes.md[load]"),
+        (Origin("/home/me/notes.md", 6), "<code>"),
+        (Origin("/home/me/notes.md", 6, "load"), "<load>"),
     ],
 )
 async def test_they_name_the_code_and_its_own_line(
