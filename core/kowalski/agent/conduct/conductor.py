@@ -12,8 +12,9 @@ import anyio
 from kowalski.agent.conduct.announcement import announcing
 from kowalski.agent.conduct.compilation import Compilation
 from kowalski.agent.conduct.ending import end_of
-from kowalski.agent.conduct.exhaustion import dropped_note
 from kowalski.agent.conduct.explanation import explained
+from kowalski.agent.conduct.naming import label_of, program_of
+from kowalski.agent.conduct.remarks import remarks
 from kowalski.errors import InvalidRequest, KowalskiError
 from kowalski.execution.clock import Clock
 from kowalski.execution.pool import Kind
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from kowalski.execution.kernel import Kernel, Outcome
     from kowalski.execution.pool import Pool
     from kowalski.execution.workbench import Workbench
-    from kowalski.model.event import Status, Stream
+    from kowalski.model.event import Stream
     from kowalski.model.run import RunRequest
 
 
@@ -273,12 +274,12 @@ class Conductor:
         async with warden.watching(), heard:
             outcome = await kernel.run(
                 request.code,
-                label=_label(request),
+                label=label_of(request),
                 listener=self,
                 stdin=request.stdin,
                 host_functions=request.host_functions,
                 inputs=self._inputs,
-                program=_program(request),
+                program=program_of(request),
                 last=request.session is None or self._kernel_name is None,
                 build=build,
             )
@@ -317,7 +318,7 @@ class Conductor:
             self._admitted,
             request,
             self.run.stderr_tail(),
-            _label(request),
+            label_of(request),
             beside=any(one.background and one is not kernel for one in workbench.kernels),
         )
         alive = keep and kernel.alive and not workbench.closed
@@ -340,48 +341,16 @@ class Conductor:
             session=request.session,
             fresh=self.run.started is None or self.run.started.fresh,
             session_alive=alive,
-            notes=(
-                *self._admitted.notes,
-                *self._forgetting(kernel),
-                *self._going(ending.status),
-                *self._losing(workbench, alive=alive),
-                *self._dropping(),
+            notes=remarks(
+                request,
+                self._admitted,
+                workbench,
+                kernel,
+                status=ending.status,
+                alive=alive,
+                dropped_bytes=self.run.totals().dropped_bytes,
             ),
         )
-
-    def _going(self, status: Status) -> tuple[str, ...]:
-        """What the caller should know who counts on something that is to go on."""
-        if not self.request.background or status != "ok":
-            return ()
-        return ("It ended by itself, so it does not go on in the background.",)
-
-    def _forgetting(self, kernel: Kernel) -> tuple[str, ...]:
-        """What the caller should know who counts on a session's memory where there is none."""
-        request, language = self.request, self._admitted.language
-        # A document's reader is told once, where blocks could be taken to share something.
-        told = kernel.runs == 2 if request.session_ends else True
-        if request.session is None or language.keeps_state or not told:
-            return ()
-        return (
-            f"Each block of {language.name} is a program of its own: a session keeps its files, "
-            "and nothing else.",
-        )
-
-    def _losing(self, workbench: Workbench, *, alive: bool) -> tuple[str, ...]:
-        """What the caller should know whose session has just lost what it remembered."""
-        language = self._admitted.language
-        kept = self.request.session is not None and self._kernel_name is not None
-        if alive or not kept or not language.keeps_state:
-            return ()
-        if workbench.closed:
-            return ("The session ended: what it remembered, and had in /tmp and $HOME, is gone.",)
-        return (
-            f"The session's {language.name} ended: what it remembered is gone. Its files stay.",
-        )
-
-    def _dropping(self) -> tuple[str, ...]:
-        dropped = self.run.totals().dropped_bytes
-        return (dropped_note(dropped, self._admitted.limits),) if dropped else ()
 
     def _finish_unstarted(self, verdict: Verdict, error: KowalskiError | None = None) -> None:
         if self.run.finished is not None:
@@ -400,19 +369,3 @@ class Conductor:
                 notes=self._admitted.notes,
             )
         )
-
-
-def _label(request: RunRequest) -> str:
-    """What the code is called where it tells of itself: of a document's, nothing but the block."""
-    origin = request.origin
-    if origin is not None and origin.name is not None:
-        return origin.document.rpartition("/")[2]
-    return f"<{(origin and origin.block) or 'code'}>"
-
-
-def _program(request: RunRequest) -> tuple[str, ...]:
-    """What the code is told of itself as a program; nothing where it is none."""
-    origin = request.origin
-    if origin is not None and origin.name is not None:
-        return (origin.name, origin.document, *request.args)
-    return ("", "", *request.args) if request.args else ()
