@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kowalski_cli.screen.live_screen import LiveScreen
 
 _INDENT: Final = "  "
+_MOST_LEFT: Final = 3
 _MOST_CHANGES: Final = 20
 _MOST_UNFIT: Final = 5
 _MOST_TAIL: Final = 8
@@ -276,12 +277,17 @@ class DocumentReport:
         if not ran.changes:
             return []
         if ran.kept is None:
-            head = "Changed in the sandbox, and gone with it:"
-            tail = [f"To keep it: {style.name(f'kowalski run {self._name} --keep-files')}"]
-        else:
-            head = f"Changed, and kept in {ran.folder}:"
-            tail = [style.caution(line) for line in [*_obeyed(ran.kept), *_left(ran)]]
-        return ["", head, *self._listed(ran.changes), *tail]
+            return [
+                "",
+                "Changed in the sandbox, and gone with it:",
+                *self._listed(ran.changes),
+                f"To keep it: {style.name(f'kowalski run {self._name} --keep-files')}",
+            ]
+        tail = [style.caution(line) for line in [*_obeyed(ran.kept), *_left(ran)]]
+        left = {one.path for one in ran.not_kept}
+        kept = [change for change in ran.changes if change.path not in left]
+        head = [f"Changed, and kept in {ran.folder}:", *self._listed(kept)] if kept else []
+        return ["", *head, *tail]
 
     def _listed(self, changes: Sequence[Change]) -> list[str]:
         style = self._style
@@ -319,11 +325,14 @@ def _obeyed(kept: Sequence[str]) -> list[str]:
 
 
 def _left(ran: DocumentRan) -> list[str]:
-    lines = [
-        f"Not kept: {one_line(left.path)} ({left.reason})" for left in ran.not_kept[:_MOST_CHANGES]
-    ]
-    more = len(ran.not_kept) - len(lines)
-    lines += [f"Not kept: {more} more"] if more else []
+    paths: dict[str, list[str]] = {}
+    for left in ran.not_kept:
+        paths.setdefault(left.reason, []).append(one_line(left.path))
+    lines = []
+    for reason, found in paths.items():
+        more = len(found) - _MOST_LEFT
+        names = ", ".join([*found[:_MOST_LEFT], *([f"and {more} more"] if more > 0 else [])])
+        lines.append(f"Not kept: {names} ({reason})")
     if len(ran.changes) == MOST_CHANGES:
         lines.append(f"Not kept: what was changed beyond these {MOST_CHANGES:,} changes, if any")
     return lines

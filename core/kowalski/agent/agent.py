@@ -258,7 +258,7 @@ class Agent:
             self._conductors.pop(conductor.run.run_id, None)
             self._endings.take(conductor.run)
 
-    def _held(self, run_id: str) -> LiveRun | None:
+    def held(self, run_id: str) -> LiveRun | None:
         """A run that is not to be found in the journal as it is."""
         conductor = self._conductors.get(run_id)
         return self._endings.get(run_id) if conductor is None else conductor.run
@@ -281,7 +281,7 @@ class Agent:
 
     async def cancel(self, run_id: str) -> None:
         """End a run; returns when its ending is told. One that is over stays as it is."""
-        if (run := self._held(run_id)) is not None:
+        if (run := self.held(run_id)) is not None:
             self.stop(run_id)
             await run.done.wait()
 
@@ -338,7 +338,7 @@ class Agent:
 
     async def events(self, run_id: str, from_seq: int, max_bytes: int) -> Sequence[Event]:
         """Events of a run from `from_seq` on, waited for while it lives; empty after the last."""
-        if (run := self._held(run_id)) is not None:
+        if (run := self.held(run_id)) is not None:
             return await run.read(from_seq, max_bytes)
         read = partial(run_table.events_from, run_id=run_id, from_seq=from_seq, max_bytes=max_bytes)
         return await self.journal.read(read)
@@ -350,7 +350,7 @@ class Agent:
             UnknownRun: no such run is kept.
         """
         if isinstance(run, str):
-            held = self._held(run)
+            held = self.held(run)
             if held is None:
                 read = partial(run_table.run_result, run_id=run, excerpt_bytes=MEMORY_BYTES // 2)
                 return await self.journal.read(read)

@@ -104,9 +104,12 @@ def _from_environment(environ: Mapping[str, str]) -> Iterable[tuple[str, str, st
     for variable in sorted(name for name in environ if name.startswith("KOWALSKI_")):
         if key := _VARIABLES.get(variable):
             value = environ[variable]
-            if not value.strip() or value != value.strip() or not value.isprintable():
+            if not value:
+                # As Compose files and CI leave what is not set.
+                continue
+            if value != value.strip() or not value.isprintable():
                 raise InvalidSettings(
-                    f"The environment variable {variable} is {value!r}: it must not be empty or "
+                    f"The environment variable {variable} is {value!r}: it must not "
                     "hold surrounding blanks, line breaks or control characters. Unset it, or "
                     "give it a value."
                 )
@@ -182,4 +185,4 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+    return f" (did you mean {close[0]!r}?)" if close else f" (there are {', '.join(names)})"

@@ -119,12 +119,17 @@ def test_kept_files_are_there(shell: Shell) -> None:
 
 def test_what_git_would_run_is_not_kept_and_what_others_may_run_is_named(shell: Shell) -> None:
     (shell.folder / ".git" / "hooks").mkdir(parents=True)
-    code = "echo evil > .git/hooks/pre-commit; mkfifo pipe; mkdir .vscode; echo > .vscode/x.json"
+    code = (
+        "for hook in a b c d e; do echo evil > .git/hooks/$hook; done; mkfifo pipe; "
+        "mkdir .vscode; echo > .vscode/x.json"
+    )
     write_document(shell.folder, f"bash\n{code}")
 
     done = shell.kowalski("run", "notes.md", "--keep-files")
 
-    assert "Not kept: .git/hooks/pre-commit (version control runs programs" in done.stdout
+    not_kept = "Not kept: .git/hooks/a, .git/hooks/b, .git/hooks/c, and 2 more (version control"
+    assert not_kept in done.stdout
+    assert "+ .git/hooks" not in done.stdout
     assert "Not kept: pipe (it is no file, folder or link)" in done.stdout
     assert "Programs may run these by themselves" in done.stdout
     assert "look at them first: .vscode/x.json\n" in done.stdout

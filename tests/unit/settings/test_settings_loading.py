@@ -204,9 +204,13 @@ def test_a_file_in_another_users_folder_is_refused(file: Path) -> None:
     assert "another user (uid 12345)" in refusal(file)
 
 
-@pytest.mark.parametrize("value", ["", " ", " 5", "5 ", "5\n", "\t5", "5\x00", "5\x1b[0m"])
+@pytest.mark.parametrize("value", [" ", " 5", "5 ", "5\n", "\t5", "5\x00", "5\x1b[0m"])
 def test_a_variable_with_blanks_or_control_characters_is_refused(file: Path, value: str) -> None:
     assert "KOWALSKI_LIMITS_WALL_S" in refusal(file, environ={"KOWALSKI_LIMITS_WALL_S": value})
+
+
+def test_an_empty_variable_is_one_that_is_not_set(file: Path) -> None:
+    assert load(path=file, environ={"KOWALSKI_LIMITS_WALL_S": ""}) == load(path=file, environ={})
 
 
 def test_a_variable_of_the_wrong_type_is_refused_with_its_key(file: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kowalski.agent.home.places import Places
 
-_NO_SETTINGS = ("KOWALSKI_HOME",)
+_NO_SETTINGS = ("KOWALSKI_HOME", "KOWALSKI_DEBUG")
 
 
 @dataclass(frozen=True, slots=True)

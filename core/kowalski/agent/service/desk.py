@@ -39,7 +39,7 @@ from kowalski.agent.service.messages import (
     WaitRun,
 )
 from kowalski.agent.service.model_desk import ModelDesk
-from kowalski.errors import InvalidRequest, UnknownRun
+from kowalski.errors import InvalidRequest
 from kowalski.model.json_form import from_json
 from kowalski.model.session import Change, TakenOver, Variable
 
@@ -115,10 +115,9 @@ class Desk:
         Raises:
             UnknownRun: none, or more than one.
         """
-        try:
-            return self._agent.live(run_id).run.run_id
-        except UnknownRun:
-            return (await self._agent.archive.record(run_id)).run_id
+        if (held := self._agent.held(run_id)) is not None:
+            return held.run_id
+        return (await self._agent.archive.record(run_id)).run_id
 
     async def _wait_run(self, message: WaitRun) -> RunState:
         run_id = await self._whole_id(message.run_id)
