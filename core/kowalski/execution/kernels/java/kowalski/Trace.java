@@ -68,7 +68,9 @@ final class Trace {
     private static boolean isOurs(StackTraceElement frame) {
         String name = frame.getClassName();
         return name.startsWith("kowalski.") || name.startsWith("jdk.internal.reflect.")
-            || name.startsWith("java.lang.reflect.") || name.startsWith("jdk.jshell.");
+            || name.startsWith("java.lang.reflect.") || name.startsWith("jdk.jshell.")
+            // The machine hides these, but where memory has run out.
+            || name.startsWith("java.lang.invoke.") && frame.getLineNumber() < 0;
     }
 
     private String told(StackTraceElement frame) {
