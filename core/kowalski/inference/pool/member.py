@@ -68,8 +68,12 @@ class Member:
         """Whether calls for `model`, or for any that it has, may go to it now, slots aside."""
         if self.server.same_as is not None or self.allowance.rests_s:
             return False
-        admitting = [breaker.admits for breaker in self._breakers_of(model).values()]
-        return not admitting or any(admitting)
+        shut = [name for name, breaker in self._breakers_of(model).items() if not breaker.admits]
+        if model is not None:
+            return not shut
+        answering = {served.name for served in self.models if self._answers(served)}
+        broken = {served.name for name in shut if (served := self.served(name)) is not None}
+        return not answering or not answering <= broken
 
     @property
     def stale(self) -> bool:

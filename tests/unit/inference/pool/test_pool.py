@@ -297,6 +297,16 @@ class TestAFailingServer:
             assert (await pool.complete(prompt(model="n"))).text == "whole"
             assert "asked for m, it failed several times" in pool.problems()["a"]
 
+    async def test_can_be_asked_while_one_of_its_models_answers(self) -> None:
+        server = FakeModelServer("a", models=loaded("m", "n"), otherwise=fails())
+        async with Pool([server]) as pool:
+            for model in ("m", "n"):
+                assert [score.eligible for score in pool.explain()] == [True]
+                for _ in range(FAILURES):
+                    with pytest.raises(ServerUnavailable):
+                        await pool.complete(prompt(model=model))
+            assert [score.eligible for score in pool.explain()] == [False]
+
     async def test_serves_again_after_one_prompt_has_proven_it_well(self) -> None:
         server = FakeModelServer("a", script=[fails()] * SENT)
         async with Pool([server]) as pool:
