@@ -14,6 +14,8 @@ BreakerState = Literal["closed", "open", "half-open"]
 FAILURES: Final = 5
 WINDOW_S: Final = 30.0
 REST_S: Final = 10.0
+REMEMBERED_S: Final = 60.0
+"""How long after its rest, with no call to try it, what a breaker knows is out of date."""
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +61,9 @@ class Breaker:
         if self.state == "open":
             return "it failed several times in a row and is left alone for some seconds"
         if self.state == "half-open":
-            return "it failed several times in a row and is being tried with one prompt"
+            now = "is being" if self._probing else "will be"
+            then = "one prompt" if self._probing else "the next prompt for it"
+            return f"it failed several times in a row and {now} tried with {then}"
         return None
 
     @property
@@ -74,6 +78,13 @@ class Breaker:
         """Whether a call may begin now."""
         state = self.state
         return state == "closed" or (state == "half-open" and not self._probing)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what it knows is too old to be told, or to hold anybody up."""
+        if self._rests_until is None or self._probing:
+            return False
+        return self._clock() >= self._rests_until + REMEMBERED_S
 
     @property
     def reopens_at(self) -> float | None:
@@ -114,7 +125,9 @@ class Breaker:
 
     def abandoned(self, entry: Entry) -> None:
         """A call was given up, or is over. It need not have told anything about the server."""
-        self._settles(entry)
+        if self._settles(entry):
+            # Somebody asked until now.
+            self._rests_until = max(self._rests_until or 0.0, self._clock())
 
     def _settles(self, entry: Entry) -> bool:
         """Whether this is the first word of the probe, which makes room for another."""

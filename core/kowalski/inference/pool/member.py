@@ -171,14 +171,15 @@ class Member:
                 self.models = models
                 self.problem = None
                 self._lacking.clear()
-                self._breakers = {
-                    name: breaker
-                    for name, breaker in self._breakers.items()
-                    if breaker.state != "closed" or self.served(name) is not None
-                }
             except ServerUnavailable as error:
                 self.problem = error.user_message
             except TimeoutError:
                 self.problem = f"it did not tell its models within {CHECK_LIMIT_S:g} s"
+            self._breakers = {
+                name: breaker
+                for name, breaker in self._breakers.items()
+                if not breaker.outdated
+                and (breaker.state != "closed" or self.served(name) is not None)
+            }
             self.checked_at = self._clock()
             self._checks += 1
