@@ -31,9 +31,9 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def fail(breaker: Breaker, times: int = FAILURES) -> None:
+def fail(breaker: Breaker, times: int = FAILURES, *, fault: bool = False) -> None:
     for _ in range(times):
-        breaker.failed(breaker.enter())
+        breaker.failed(breaker.enter(), fault=fault)
 
 
 def test_it_is_closed_until_five_calls_have_failed(breaker: Breaker) -> None:
@@ -137,6 +137,36 @@ def test_the_same_call_counts_once_however_often_it_is_sent(breaker: Breaker) ->
     assert breaker.admits
     breaker.failed(breaker.enter())
     assert not breaker.admits
+
+
+def test_it_is_faulty_until_a_call_is_answered_or_fails_otherwise(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, fault=True)
+    assert breaker.faulty
+    clock.now += REST_S
+    fail(breaker, 1)
+    assert not breaker.faulty
+    clock.now += REST_S
+    fail(breaker, 1, fault=True)
+    assert breaker.faulty
+    clock.now += REST_S
+    breaker.succeeded(breaker.enter())
+    assert not breaker.faulty
+
+
+def test_faults_beside_answers_are_due_to_their_prompts(breaker: Breaker, clock: Clock) -> None:
+    breaker.succeeded(breaker.enter())
+    fail(breaker, fault=True)
+    assert (breaker.state, breaker.faulty) == ("open", False)
+    clock.now += WINDOW_S
+    assert breaker.faulty
+
+
+def test_it_says_for_how_long_it_rests(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += REST_S - 2.5
+    assert "left alone for 3 s more" in str(breaker.trouble)
 
 
 def test_it_says_that_it_is_tried_only_while_it_is(breaker: Breaker, clock: Clock) -> None:

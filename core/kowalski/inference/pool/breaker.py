@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -48,6 +49,8 @@ class Breaker:
         self._marks = 0
         self._rests_until: float | None = None
         self._probing = False
+        self._fault = False
+        self._answered_at = -math.inf
         self.failing_since: float | None = None
         """When it opened, on the clock, however many probes have failed since."""
         self.lockout: str | None = None
@@ -59,7 +62,8 @@ class Breaker:
         if self.lockout is not None:
             return self.lockout
         if self.state == "open":
-            return "it failed several times in a row and is left alone for some seconds"
+            rest_s = math.ceil((self._rests_until or 0.0) - self._clock())
+            return f"it failed several times in a row and is left alone for {rest_s} s more"
         if self.state == "half-open":
             now = "is being" if self._probing else "will be"
             then = "one prompt" if self._probing else "the next prompt for it"
@@ -72,6 +76,11 @@ class Breaker:
         if self._rests_until is None:
             return "closed"
         return "half-open" if self._clock() >= self._rests_until else "open"
+
+    @property
+    def faulty(self) -> bool:
+        """Whether it is there and fails at prompts, and has answered none for `WINDOW_S`."""
+        return self._fault and self._clock() - self._answered_at >= WINDOW_S
 
     @property
     def admits(self) -> bool:
@@ -99,17 +108,23 @@ class Breaker:
     def succeeded(self, entry: Entry) -> None:
         """A call was answered, be it with a refusal, or begins to be."""
         entry.answered = True
+        self._answered_at = self._clock()
         if self._settles(entry):
             self._rests_until = self.failing_since = self.lockout = None
             self._failures.clear()
 
-    def failed(self, entry: Entry, *, again: bool = False) -> None:
-        """The server did not answer a call, or not to the end; nor did it the same one `again`."""
+    def failed(self, entry: Entry, *, again: bool = False, fault: bool = False) -> None:
+        """The server did not answer a call, or not to the end; nor did it the same one `again`.
+
+        `fault`: it is there, and failed at the prompt.
+        """
         now = self._clock()
         if self._settles(entry):
+            self._fault = fault
             self._rests_until = now + REST_S
         elif self._rests_until is None and not again and self._counts(entry, now):
             self._marks += 1
+            self._fault = fault
             self._failures.append(now)
             if len(self._failures) == FAILURES and self._failures[0] > now - WINDOW_S:
                 self._rests_until = now + REST_S

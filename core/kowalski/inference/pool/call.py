@@ -221,7 +221,7 @@ class Call:
             seat.refused(error.retry_after_s)
             return error
         except ServerUnavailable as error:
-            seat.failed(again=again)
+            seat.failed(again=again, fault=isinstance(error, ServerFault))
             if error.retry_after_s is not None:
                 member.allowance.rest(error.retry_after_s)
             return error
@@ -244,7 +244,7 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001 - what a server sends ends one attempt at most
             _LOG.exception("Reading an answer of %s failed", member.name)
-            seat.failed(again=again)
+            seat.failed(again=again, fault=True)
             return ServerFault(f"{member.name} sent what Kowalski failed to read: {error!r}.")
         return None
 

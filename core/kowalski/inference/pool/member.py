@@ -145,15 +145,18 @@ class Member:
     def gives_hope(self, model: str, patience_s: float, until: float) -> bool:
         """Whether a call for `model` that may wait `until` then should wait for it.
 
-        A server that keeps failing is waited for until it has done so for `patience_s` seconds;
-        one that lets nobody in is not, as only a person can change that.
+        A server that keeps failing is waited for until it has done so for `patience_s` seconds.
+        One that lets nobody in is not, nor one that is there and fails at whatever it is asked:
+        waiting seldom mends them. A call that it is at may yet show that it answers others.
         """
         if self.allowance.rests_until > until:
             return False
         for breaker in self._breakers_of(model).values():
             since = breaker.failing_since
             if breaker.state == "open" and since is not None:
-                return breaker.lockout is None and self._clock() < since + patience_s
+                broken = breaker.faulty and not self.busy_with[model]
+                patient = self._clock() < since + patience_s
+                return patient and not broken and breaker.lockout is None
         return True
 
     async def check(self) -> None:

@@ -78,10 +78,11 @@ class Seat:
         self._breaker.succeeded(self._entry)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
-    def failed(self, *, again: bool) -> None:
-        """The server did not answer, or not to the end; `again`: this call, as once before."""
+    def failed(self, *, again: bool, fault: bool) -> None:
+        """The server did not answer, or not to the end; `again`: this call, as once before;
+        `fault`: it is there, and failed at the prompt."""
         self.told = True
-        self._breaker.failed(self._entry, again=again)
+        self._breaker.failed(self._entry, again=again, fault=fault)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""

@@ -10,7 +10,9 @@ import pytest
 
 from fake_model_server import FakeModelServer, answers, fails, hangs, prompt
 from kowalski.errors import RequestRefused
+from kowalski.inference.model_server import ServerFault
 from kowalski.inference.pool.batch import run_batch
+from kowalski.inference.pool.breaker import FAILURES
 from kowalski.inference.pool.pool import Pool
 
 if TYPE_CHECKING:
@@ -208,6 +210,28 @@ async def test_it_does_not_wait_for_long_for_servers_that_stay_away() -> None:
         assert anyio.current_time() - begun < 120
     assert len(outcomes) == 1000
     assert all(outcome.failure is not None for outcome in outcomes)
+
+
+async def test_it_does_not_wait_for_a_model_that_fails_at_whatever_it_is_asked() -> None:
+    server = FakeModelServer("a", slots=4, otherwise=fails(ServerFault("It failed (500).")))
+    async with Pool([server]) as pool, run_batch(pool, numbered(100)) as batch:
+        begun = anyio.current_time()
+        failures = [outcome.failure async for outcome in batch]
+        assert anyio.current_time() == begun
+    assert all(failures)
+    assert failures[-1] is not None
+    assert "left alone for 10 s more" in failures[-1].message
+
+
+@pytest.mark.parametrize(("slots", "answer_s"), [(1, 0.0), (2, 5.0)])
+async def test_it_waits_for_a_model_that_fails_at_some_prompts_and_answers_others(
+    slots: int, answer_s: float
+) -> None:
+    script = [answers(after_s=answer_s), *[fails(ServerFault("It failed (500)."))] * FAILURES]
+    server = FakeModelServer("a", slots=slots, script=script)
+    async with Pool([server]) as pool, run_batch(pool, numbered(50)) as batch:
+        outcomes = [outcome async for outcome in batch]
+    assert sum(outcome.failure is not None for outcome in outcomes) == FAILURES
 
 
 async def test_an_error_of_the_source_comes_after_the_outcomes_of_what_it_gave() -> None:
