@@ -186,14 +186,21 @@ class WaitingLine:
 
     def _serve(self) -> None:
         while any(member.busy < member.slots for member in self._members.values()):
-            in_order = (turn for turns in self._waiting.values() for turn in turns)
-            served = next((turn for turn in in_order if self._grant(turn)), None)
+            in_order = [turn for turns in self._waiting.values() for turn in turns]
+            # Many may wait for few models: what holds for all of these is looked at once.
+            free = {model for model in {turn.model for turn in in_order} if self._has_slot(model)}
+            served = next(
+                (turn for turn in in_order if turn.model in free and self._grant(turn)), None
+            )
             if served is None:
                 return
             self._leave(served)
             if served.caller.principal in self._waiting:
                 self._waiting.move_to_end(served.caller.principal)
             served.stirred.set()
+
+    def _has_slot(self, model: str) -> bool:
+        return any(m.usable(model) and m.has_room(model) for m in self._members.values())
 
     def _usable(self, turn: Turn) -> Iterator[Member]:
         """The servers that could take it now, slots aside."""
