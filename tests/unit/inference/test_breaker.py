@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kowalski.inference.pool.breaker import FAILURES, REST_S, WINDOW_S, Breaker
+from kowalski.inference.pool.breaker import (
+    FAILURES,
+    REMEMBERED_S,
+    REST_S,
+    WINDOW_S,
+    Breaker,
+)
 
 
 class Clock:
@@ -25,9 +31,9 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def fail(breaker: Breaker, times: int = FAILURES) -> None:
+def fail(breaker: Breaker, times: int = FAILURES, *, fault: bool = False) -> None:
     for _ in range(times):
-        breaker.failed(breaker.enter())
+        breaker.failed(breaker.enter(), fault=fault)
 
 
 def test_it_is_closed_until_five_calls_have_failed(breaker: Breaker) -> None:
@@ -131,3 +137,77 @@ def test_the_same_call_counts_once_however_often_it_is_sent(breaker: Breaker) ->
     assert breaker.admits
     breaker.failed(breaker.enter())
     assert not breaker.admits
+
+
+def test_it_is_faulty_until_a_call_is_answered_or_fails_otherwise(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, fault=True)
+    assert breaker.faulty
+    clock.now += REST_S
+    fail(breaker, 1)
+    assert not breaker.faulty
+    clock.now += REST_S
+    fail(breaker, 1, fault=True)
+    assert breaker.faulty
+    clock.now += REST_S
+    breaker.succeeded(breaker.enter())
+    assert not breaker.faulty
+
+
+def test_faults_beside_answers_are_due_to_their_prompts(breaker: Breaker, clock: Clock) -> None:
+    breaker.succeeded(breaker.enter())
+    fail(breaker, fault=True)
+    assert (breaker.state, breaker.faulty) == ("open", False)
+    clock.now += WINDOW_S
+    assert breaker.faulty
+
+
+def test_it_says_for_how_long_it_rests(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += REST_S - 2.5
+    assert "left alone for 3 s more" in str(breaker.trouble)
+
+
+def test_it_says_that_it_is_tried_only_while_it_is(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += REST_S
+    assert "will be tried with the next prompt for it" in str(breaker.trouble)
+    probe = breaker.enter()
+    assert "is being tried with one prompt" in str(breaker.trouble)
+    breaker.succeeded(probe)
+    assert breaker.trouble is None
+
+
+@pytest.mark.parametrize("lockout", [False, True])
+def test_it_is_outdated_once_nobody_has_tried_it_for_long_after_its_rest(
+    breaker: Breaker, clock: Clock, lockout: bool
+) -> None:
+    if lockout:
+        breaker.trip(breaker.enter(), "It wants an API key.")
+    else:
+        fail(breaker)
+    clock.now += REST_S + REMEMBERED_S - 1
+    assert not breaker.outdated
+    clock.now += 1
+    assert breaker.outdated
+
+
+def test_it_is_not_outdated_while_somebody_tries_it_nor_just_after(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.now += REST_S
+    probe = breaker.enter()
+    clock.now += 2 * REMEMBERED_S
+    assert not breaker.outdated
+    breaker.abandoned(probe)
+    assert (breaker.outdated, breaker.admits) == (False, True)
+    clock.now += REMEMBERED_S
+    assert breaker.outdated
+
+
+def test_one_that_is_closed_is_never_outdated(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, 1)
+    clock.now += REST_S + REMEMBERED_S
+    assert not breaker.outdated

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from kowalski.errors import KowalskiError
+from kowalski.inference.pool.caller import Caller
 from kowalski.model.chat import ChatFailure, PromptOutcome
 
 if TYPE_CHECKING:
@@ -62,10 +63,11 @@ def run_batch(
 ) -> Batch:
     """Ask all of `requests`, as many at once as the pool has slots.
 
-    Requests are taken from their source only when they are about to be asked, and at most
-    `window` of them are taken and their outcomes not yet given out, so memory is bounded however
-    many there are and however slowly outcomes are read. In order, a slow prompt holds the others
-    up only once that many have come after it; `in_order=False` gives outcomes as they come.
+    Requests are taken from their source only when they are about to be asked; those that wait
+    where no free slot would help, as for a broken model, let others pass. At most `window` are
+    taken and their outcomes not yet given out, so memory is bounded however many there are and
+    however slowly outcomes are read. In order, a slow prompt holds the others up only once that
+    many have come after it; `in_order=False` gives outcomes as they come.
 
     Args:
         in_order: give outcomes in the order of the requests.
@@ -104,8 +106,7 @@ class Batch:
         self._requests = requests
         self._in_order = in_order
         self._window = window
-        self._principal = principal
-        self._patience_s = patience_s
+        self._caller = Caller(principal, patience_s, stalls=self._tell)
         self._tasks = anyio.create_task_group()
         self._changed = anyio.Event()
         self._outcomes: dict[int, PromptOutcome] = {}
@@ -185,14 +186,14 @@ class Batch:
     def _has_room(self) -> bool:
         slots = self._pool.slots
         window = self._window or max(SMALLEST_WINDOW, WINDOW_PER_SLOT * slots)
+        # Prompts for a model that is broken must not keep those for others from idle servers.
+        asking = self._running - self._caller.stalled
         # A few wait in the line, so that a slot is taken again the moment it is free.
-        return self._taken - self._given < window and self._running < slots + _AHEAD
+        return self._taken - self._given < window and asking < slots + _AHEAD
 
     async def _answer(self, index: int, request: ChatRequest) -> None:
         try:
-            outcome = await self._pool.outcome(
-                index, request, principal=self._principal, patience_s=self._patience_s
-            )
+            outcome = await self._pool.outcome(index, request, self._caller)
         except Exception as error:  # noqa: BLE001 - one prompt must not take the others along
             _LOG.exception("A prompt of a batch failed")
             problem = f"Kowalski itself failed: {error!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,6 +15,8 @@ BreakerState = Literal["closed", "open", "half-open"]
 FAILURES: Final = 5
 WINDOW_S: Final = 30.0
 REST_S: Final = 10.0
+REMEMBERED_S: Final = 60.0
+"""How long after its rest, with no call to try it, what a breaker knows is out of date."""
 
 
 @dataclass(eq=False, slots=True)
@@ -46,6 +49,8 @@ class Breaker:
         self._marks = 0
         self._rests_until: float | None = None
         self._probing = False
+        self._fault = False
+        self._answered_at = -math.inf
         self.failing_since: float | None = None
         """When it opened, on the clock, however many probes have failed since."""
         self.lockout: str | None = None
@@ -57,9 +62,12 @@ class Breaker:
         if self.lockout is not None:
             return self.lockout
         if self.state == "open":
-            return "it failed several times in a row and is left alone for some seconds"
+            rest_s = math.ceil((self._rests_until or 0.0) - self._clock())
+            return f"it failed several times in a row and is left alone for {rest_s} s more"
         if self.state == "half-open":
-            return "it failed several times in a row and is being tried with one prompt"
+            now = "is being" if self._probing else "will be"
+            then = "one prompt" if self._probing else "the next prompt for it"
+            return f"it failed several times in a row and {now} tried with {then}"
         return None
 
     @property
@@ -70,10 +78,22 @@ class Breaker:
         return "half-open" if self._clock() >= self._rests_until else "open"
 
     @property
+    def faulty(self) -> bool:
+        """Whether it is there and fails at prompts, and has answered none for `WINDOW_S`."""
+        return self._fault and self._clock() - self._answered_at >= WINDOW_S
+
+    @property
     def admits(self) -> bool:
         """Whether a call may begin now."""
         state = self.state
         return state == "closed" or (state == "half-open" and not self._probing)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what it knows is too old to be told, or to hold anybody up."""
+        if self._rests_until is None or self._probing:
+            return False
+        return self._clock() >= self._rests_until + REMEMBERED_S
 
     @property
     def reopens_at(self) -> float | None:
@@ -88,17 +108,23 @@ class Breaker:
     def succeeded(self, entry: Entry) -> None:
         """A call was answered, be it with a refusal, or begins to be."""
         entry.answered = True
+        self._answered_at = self._clock()
         if self._settles(entry):
             self._rests_until = self.failing_since = self.lockout = None
             self._failures.clear()
 
-    def failed(self, entry: Entry, *, again: bool = False) -> None:
-        """The server did not answer a call, or not to the end; nor did it the same one `again`."""
+    def failed(self, entry: Entry, *, again: bool = False, fault: bool = False) -> None:
+        """The server did not answer a call, or not to the end; nor did it the same one `again`.
+
+        `fault`: it is there, and failed at the prompt.
+        """
         now = self._clock()
         if self._settles(entry):
+            self._fault = fault
             self._rests_until = now + REST_S
         elif self._rests_until is None and not again and self._counts(entry, now):
             self._marks += 1
+            self._fault = fault
             self._failures.append(now)
             if len(self._failures) == FAILURES and self._failures[0] > now - WINDOW_S:
                 self._rests_until = now + REST_S
@@ -114,7 +140,9 @@ class Breaker:
 
     def abandoned(self, entry: Entry) -> None:
         """A call was given up, or is over. It need not have told anything about the server."""
-        self._settles(entry)
+        if self._settles(entry):
+            # Somebody asked until now.
+            self._rests_until = max(self._rests_until or 0.0, self._clock())
 
     def _settles(self, entry: Entry) -> bool:
         """Whether this is the first word of the probe, which makes room for another."""

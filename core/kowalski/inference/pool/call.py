@@ -28,6 +28,7 @@ from kowalski.inference.pool.waiting_line import Seat, Turn
 from kowalski.model.chat import ChatEvent, Done, Reasoning, Restarted, Text, ToolCall, Usage
 
 if TYPE_CHECKING:
+    from kowalski.inference.pool.caller import Caller
     from kowalski.inference.pool.context_window import ContextWindows
     from kowalski.inference.pool.json_judge import JsonJudge
     from kowalski.inference.pool.member import Member
@@ -62,22 +63,19 @@ class Resources:
 class Call:
     """One call.
 
-    `patience_s` is how long servers may have been failing and are still waited for. A call with
-    any is never refused as busy, and its time begins when the first server takes it.
+    One of a caller with patience is never refused as busy, and its time begins when the first
+    server takes it.
 
     `served_by` is the server that was asked last; `input_truncated` tells whether it seems to have
     read less than it was given.
     """
 
-    def __init__(
-        self, shared: Resources, request: ChatRequest, *, principal: str, patience_s: float = 0.0
-    ) -> None:
+    def __init__(self, shared: Resources, request: ChatRequest, caller: Caller) -> None:
         self.served_by: str | None = None
         self.input_truncated = False
         self._shared = shared
         self._request = request
-        self._principal = principal
-        self._patience_s = patience_s
+        self._caller = caller
         self._scope = anyio.CancelScope()
         self._size = PromptSize()
         self._tries = Tries()
@@ -102,7 +100,7 @@ class Call:
         """
         self._shared.budget.record_call()
         with self._shared.roster.interest(), self._scope:
-            if not self._patience_s:
+            if not self._caller.patience_s:
                 self._begin()
             self._size = await PromptSize.of(self._request)
             await self._shared.roster.settle(self._request.model or self._shared.default_model())
@@ -132,7 +130,7 @@ class Call:
             async with self._shared.line.hold(self._turn(model)) as seat:
                 if seat is None:
                     raise self._hopeless(model)
-                if self.served_by is None and self._patience_s:
+                if self.served_by is None and self._caller.patience_s:
                     self._begin()
                 self.served_by = seat.member.name
                 error = await self._attempt(seat, self._asked_of(seat.member, model), sink)
@@ -158,7 +156,7 @@ class Call:
             return False
         self._tries.put_off(seat.member.name, error)
         self.served_by = next(reversed(self._tries.errors), None)
-        if self._patience_s and self.served_by is None:
+        if self._caller.patience_s and self.served_by is None:
             # Nobody has taken it yet.
             self._scope.deadline = math.inf
         return True
@@ -194,13 +192,12 @@ class Call:
             return member.served(model) is not None or member.loads(model)
 
         return Turn(
-            self._principal,
+            self._caller,
             model,
             accepts,
             until=min(self._scope.deadline, self._shared.clock() + self._request.timeout_s),
-            patience_s=self._patience_s,
             avoid=frozenset(self._tries.errors),
-            bounded=not (self._patience_s or self._tries.errors),
+            bounded=not (self._caller.patience_s or self._tries.errors),
             prefers=lambda member: member.ready_for(model),
             shuns=lambda member: member.served(model) is None,
         )
@@ -221,7 +218,7 @@ class Call:
             seat.refused(error.retry_after_s)
             return error
         except ServerUnavailable as error:
-            seat.failed(again=again)
+            seat.failed(again=again, fault=isinstance(error, ServerFault))
             if error.retry_after_s is not None:
                 member.allowance.rest(error.retry_after_s)
             return error
@@ -244,7 +241,7 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001 - what a server sends ends one attempt at most
             _LOG.exception("Reading an answer of %s failed", member.name)
-            seat.failed(again=again)
+            seat.failed(again=again, fault=True)
             return ServerFault(f"{member.name} sent what Kowalski failed to read: {error!r}.")
         return None
 

@@ -68,8 +68,12 @@ class Member:
         """Whether calls for `model`, or for any that it has, may go to it now, slots aside."""
         if self.server.same_as is not None or self.allowance.rests_s:
             return False
-        admitting = [breaker.admits for breaker in self._breakers_of(model).values()]
-        return not admitting or any(admitting)
+        shut = [name for name, breaker in self._breakers_of(model).items() if not breaker.admits]
+        if model is not None:
+            return not shut
+        answering = {served.name for served in self.models if self._answers(served)}
+        broken = {served.name for name in shut if (served := self.served(name)) is not None}
+        return not answering or not answering <= broken
 
     @property
     def stale(self) -> bool:
@@ -141,15 +145,18 @@ class Member:
     def gives_hope(self, model: str, patience_s: float, until: float) -> bool:
         """Whether a call for `model` that may wait `until` then should wait for it.
 
-        A server that keeps failing is waited for until it has done so for `patience_s` seconds;
-        one that lets nobody in is not, as only a person can change that.
+        A server that keeps failing is waited for until it has done so for `patience_s` seconds.
+        One that lets nobody in is not, nor one that is there and fails at whatever it is asked:
+        waiting seldom mends them. A call that it is at may yet show that it answers others.
         """
         if self.allowance.rests_until > until:
             return False
         for breaker in self._breakers_of(model).values():
             since = breaker.failing_since
             if breaker.state == "open" and since is not None:
-                return breaker.lockout is None and self._clock() < since + patience_s
+                broken = breaker.faulty and not self.busy_with[model]
+                patient = self._clock() < since + patience_s
+                return patient and not broken and breaker.lockout is None
         return True
 
     async def check(self) -> None:
@@ -167,14 +174,15 @@ class Member:
                 self.models = models
                 self.problem = None
                 self._lacking.clear()
-                self._breakers = {
-                    name: breaker
-                    for name, breaker in self._breakers.items()
-                    if breaker.state != "closed" or self.served(name) is not None
-                }
             except ServerUnavailable as error:
                 self.problem = error.user_message
             except TimeoutError:
                 self.problem = f"it did not tell its models within {CHECK_LIMIT_S:g} s"
+            self._breakers = {
+                name: breaker
+                for name, breaker in self._breakers.items()
+                if not breaker.outdated
+                and (breaker.state != "closed" or self.served(name) is not None)
+            }
             self.checked_at = self._clock()
             self._checks += 1

@@ -10,6 +10,7 @@ import anyio
 from kowalski.errors import KowalskiError
 from kowalski.inference.pool import placement
 from kowalski.inference.pool.call import Call, Resources
+from kowalski.inference.pool.caller import Caller
 from kowalski.inference.pool.chat_stream import ChatStream
 from kowalski.inference.pool.context_window import ContextWindows
 from kowalski.inference.pool.json_judge import JsonJudge
@@ -149,7 +150,7 @@ class Pool:
                 streams satisfies the schema is not checked.
         """
         check_request(request)
-        call = Call(self._shared, request, principal=principal)
+        call = Call(self._shared, request, Caller(principal))
         return ChatStream(call, self._shared.judge, request.json_schema)
 
     async def complete(self, request: ChatRequest, *, principal: str = "") -> ChatResult:
@@ -160,17 +161,15 @@ class Pool:
             KowalskiError: as `chat`.
         """
         check_request(request)
-        return await WholeAnswer(self._shared, principal=principal).run(request)
+        return await WholeAnswer(self._shared, Caller(principal)).run(request)
 
-    async def outcome(
-        self, index: int, request: ChatRequest, *, principal: str, patience_s: float
-    ) -> PromptOutcome:
+    async def outcome(self, index: int, request: ChatRequest, caller: Caller) -> PromptOutcome:
         """A whole answer, or why there is none, for prompt `index` of a batch.
 
-        It is never refused as busy, it waits for servers that have been failing for less than
-        `patience_s` seconds, and its time runs from when the first of them takes it.
+        Where `caller` has patience, it is never refused as busy, and its time runs from when the
+        first server takes it.
         """
-        answer = WholeAnswer(self._shared, principal=principal, patience_s=patience_s)
+        answer = WholeAnswer(self._shared, caller)
         try:
             check_request(request)
             return PromptOutcome(index=index, result=await answer.run(request))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from kowalski.errors import Busy
 from kowalski.inference.pool import placement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
+    from kowalski.inference.pool.caller import Caller
     from kowalski.inference.pool.member import Member
 
 
@@ -23,22 +24,20 @@ class Turn:
     """One call's place in the line.
 
     Attributes:
-        principal: whoever asks; those who wait are served one call a principal, round and round.
+        caller: whoever asks.
         model: what it is for.
         accepts: which servers can serve it.
         prefers: which of them it takes first if they are free.
         shuns: which of them it only takes where there are no others.
         until: when, on the loop's clock, it gives up.
-        patience_s: how long servers may have been failing and are still waited for.
         avoid: names of servers to ask only if no other can be.
         bounded: whether a full line refuses it.
     """
 
-    principal: str
+    caller: Caller
     model: str
     accepts: Callable[[Member], bool]
     until: float
-    patience_s: float = 0.0
     avoid: frozenset[str] = frozenset()
     bounded: bool = True
     prefers: Callable[[Member], bool] = lambda member: True
@@ -78,10 +77,11 @@ class Seat:
         self._breaker.succeeded(self._entry)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
-    def failed(self, *, again: bool) -> None:
-        """The server did not answer, or not to the end; `again`: this call, as once before."""
+    def failed(self, *, again: bool, fault: bool) -> None:
+        """The server did not answer, or not to the end; `again`: this call, as once before;
+        `fault`: it is there, and failed at the prompt."""
         self.told = True
-        self._breaker.failed(self._entry, again=again)
+        self._breaker.failed(self._entry, again=again, fault=fault)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
@@ -107,6 +107,7 @@ class WaitingLine:
         self.length = 0
         self._members = members
         self._limit = limit
+        self._stirred_at = float("-inf")
         self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
 
     @asynccontextmanager
@@ -129,6 +130,7 @@ class WaitingLine:
 
     def stir(self) -> None:
         """Servers have changed: give slots to those who wait, and let the rest look again."""
+        self._stirred_at = anyio.current_time()
         self._serve()
         for turns in self._waiting.values():
             for turn in turns:
@@ -144,15 +146,20 @@ class WaitingLine:
                 f"{self.length} prompts are waiting for a server already. Try again when some "
                 "have been answered, or add a server."
             )
-        self._waiting.setdefault(turn.principal, deque()).append(turn)
+        self._waiting.setdefault(turn.caller.principal, deque()).append(turn)
         self.length += 1
         try:
             self._serve()
             while turn.seat is None and self._is_hopeful(turn):
                 turn.stirred = anyio.Event()
-                with anyio.CancelScope(deadline=self._changes_at(turn)):
+                able = any(self._usable(turn))
+                stall = nullcontext() if able else turn.caller.stalling()
+                changes_at = self._changes_at(turn)
+                with stall, anyio.CancelScope(deadline=changes_at):
                     await turn.stirred.wait()
-                self._serve()
+                if self._stirred_at < changes_at <= anyio.current_time():
+                    # Once for all whom that time concerns.
+                    self.stir()
         except BaseException:
             if turn.seat is not None:
                 turn.seat.release()
@@ -165,30 +172,42 @@ class WaitingLine:
 
     def _is_hopeful(self, turn: Turn) -> bool:
         return any(
-            member.gives_hope(turn.model, turn.patience_s, turn.until)
+            member.gives_hope(turn.model, turn.caller.patience_s, turn.until)
             for member in self._members.values()
             if turn.accepts(member)
         )
 
     def _changes_at(self, turn: Turn) -> float:
         times = (
-            member.changes_at(turn.model, turn.patience_s) for member in self._members.values()
+            member.changes_at(turn.model, turn.caller.patience_s)
+            for member in self._members.values()
         )
         return min((time for time in times if time is not None), default=float("inf"))
 
     def _serve(self) -> None:
         while any(member.busy < member.slots for member in self._members.values()):
-            in_order = (turn for turns in self._waiting.values() for turn in turns)
-            served = next((turn for turn in in_order if self._grant(turn)), None)
+            in_order = [turn for turns in self._waiting.values() for turn in turns]
+            # Many may wait for few models: what holds for all of these is looked at once.
+            free = {model for model in {turn.model for turn in in_order} if self._has_slot(model)}
+            served = next(
+                (turn for turn in in_order if turn.model in free and self._grant(turn)), None
+            )
             if served is None:
                 return
             self._leave(served)
-            if served.principal in self._waiting:
-                self._waiting.move_to_end(served.principal)
+            if served.caller.principal in self._waiting:
+                self._waiting.move_to_end(served.caller.principal)
             served.stirred.set()
 
+    def _has_slot(self, model: str) -> bool:
+        return any(m.usable(model) and m.has_room(model) for m in self._members.values())
+
+    def _usable(self, turn: Turn) -> Iterator[Member]:
+        """The servers that could take it now, slots aside."""
+        return (m for m in self._members.values() if m.usable(turn.model) and turn.accepts(m))
+
     def _grant(self, turn: Turn) -> bool:
-        usable = [m for m in self._members.values() if m.usable(turn.model) and turn.accepts(m)]
+        usable = list(self._usable(turn))
         fresh = [m for m in usable if m.name not in turn.avoid] or usable
         ready = [m for m in fresh if not turn.shuns(m)] or fresh
         sound = [m for m in ready if m.problem is None] or ready
@@ -200,10 +219,10 @@ class WaitingLine:
         return True
 
     def _leave(self, turn: Turn) -> None:
-        turns = self._waiting[turn.principal]
+        turns = self._waiting[turn.caller.principal]
         turns.remove(turn)
         if not turns:
-            del self._waiting[turn.principal]
+            del self._waiting[turn.caller.principal]
         self.length -= 1
 
 

@@ -11,16 +11,16 @@ from kowalski.inference.pool.json_answer import ask_for_json
 from kowalski.model.chat import ChatFailure
 
 if TYPE_CHECKING:
+    from kowalski.inference.pool.caller import Caller
     from kowalski.model.chat import ChatRequest, ChatResult
 
 
 class WholeAnswer:
     """Collects one answer; where it must satisfy a schema, asks until it does."""
 
-    def __init__(self, shared: Resources, *, principal: str, patience_s: float = 0.0) -> None:
+    def __init__(self, shared: Resources, caller: Caller) -> None:
         self._shared = shared
-        self._principal = principal
-        self._patience_s = patience_s
+        self._caller = caller
         self._answer: AnswerParts | None = None
         self._call: Call | None = None
 
@@ -53,9 +53,7 @@ class WholeAnswer:
 
     async def _ask(self, request: ChatRequest) -> ChatResult:
         self._answer = AnswerParts(self._shared.clock)
-        self._call = Call(
-            self._shared, request, principal=self._principal, patience_s=self._patience_s
-        )
+        self._call = Call(self._shared, request, self._caller)
         await self._call.run(self._answer.take)
         return self._answer.result(
             served_by=self._call.served_by or "", input_truncated=self._call.input_truncated

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from fake_model_server import FakeModelServer, answers, fails, hangs, prompt
-from kowalski.errors import RequestRefused
-from kowalski.inference.pool.batch import run_batch
+from fake_model_server import (
+    Behaviour,
+    FakeModelServer,
+    answers,
+    fails,
+    hangs,
+    loaded,
+    prompt,
+)
+from kowalski.errors import RequestRefused, ServerUnavailable
+from kowalski.inference.model_server import ServerFault
+from kowalski.inference.pool.batch import PATIENCE_S, run_batch
+from kowalski.inference.pool.breaker import FAILURES
 from kowalski.inference.pool.pool import Pool
 
 if TYPE_CHECKING:
@@ -200,6 +210,51 @@ async def test_it_outlives_a_restart_of_its_only_server() -> None:
     assert sum(outcome.result is not None for outcome in outcomes) >= 95
 
 
+def breaks_at_bad() -> Behaviour:
+    """Hangs up on whoever asks for the model `bad`, and answers the others."""
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        if request.model == "bad":
+            raise ServerUnavailable("It hung up.")
+        async for event in answers(after_s=0.1)(request):
+            yield event
+
+    return behave
+
+
+async def test_prompts_for_a_model_that_is_broken_do_not_hold_up_those_for_others() -> None:
+    models = ["bad", "good"] * 30 + ["good"] * 240
+    server = FakeModelServer("a", models=loaded("bad", "good"), otherwise=breaks_at_bad())
+    requests = (prompt(model=model) for model in models)
+    async with Pool([server]) as pool, run_batch(pool, requests, in_order=False) as batch:
+        begun = anyio.current_time()
+        async for _ in batch:
+            if batch.progress.per_server.get("a") == 270:
+                break
+        assert anyio.current_time() - begun < PATIENCE_S / 3
+        assert batch.progress.failed < 15
+
+
+async def test_prompts_for_a_model_that_is_broken_stay_within_the_window() -> None:
+    taken = 0
+
+    def count() -> Iterator[ChatRequest]:
+        nonlocal taken
+        for _ in range(10_000):
+            taken += 1
+            yield prompt(model="bad")
+
+    server = FakeModelServer("a", models=loaded("bad", "good"), otherwise=breaks_at_bad())
+    async with Pool([server]) as pool, run_batch(pool, count(), window=100) as batch:
+        await anyio.sleep(PATIENCE_S / 2)
+        assert pool.waiting > server.slots
+        assert taken == 100
+        assert (await pool.complete(prompt(model="good"))).served_by == "a"
+        async for _ in batch:
+            assert taken - batch.progress.done <= 100
+    assert taken == 10_000
+
+
 async def test_it_does_not_wait_for_long_for_servers_that_stay_away() -> None:
     server = FakeModelServer("a", slots=4, otherwise=fails())
     async with Pool([server]) as pool, run_batch(pool, numbered(1000)) as batch:
@@ -208,6 +263,28 @@ async def test_it_does_not_wait_for_long_for_servers_that_stay_away() -> None:
         assert anyio.current_time() - begun < 120
     assert len(outcomes) == 1000
     assert all(outcome.failure is not None for outcome in outcomes)
+
+
+async def test_it_does_not_wait_for_a_model_that_fails_at_whatever_it_is_asked() -> None:
+    server = FakeModelServer("a", slots=4, otherwise=fails(ServerFault("It failed (500).")))
+    async with Pool([server]) as pool, run_batch(pool, numbered(100)) as batch:
+        begun = anyio.current_time()
+        failures = [outcome.failure async for outcome in batch]
+        assert anyio.current_time() == begun
+    assert all(failures)
+    assert failures[-1] is not None
+    assert "left alone for 10 s more" in failures[-1].message
+
+
+@pytest.mark.parametrize(("slots", "answer_s"), [(1, 0.0), (2, 5.0)])
+async def test_it_waits_for_a_model_that_fails_at_some_prompts_and_answers_others(
+    slots: int, answer_s: float
+) -> None:
+    script = [answers(after_s=answer_s), *[fails(ServerFault("It failed (500)."))] * FAILURES]
+    server = FakeModelServer("a", slots=slots, script=script)
+    async with Pool([server]) as pool, run_batch(pool, numbered(50)) as batch:
+        outcomes = [outcome async for outcome in batch]
+    assert sum(outcome.failure is not None for outcome in outcomes) == FAILURES
 
 
 async def test_an_error_of_the_source_comes_after_the_outcomes_of_what_it_gave() -> None:

@@ -24,7 +24,7 @@ from kowalski.errors import (
     RequestRefused,
     ServerUnavailable,
 )
-from kowalski.inference.pool.breaker import FAILURES
+from kowalski.inference.pool.breaker import FAILURES, REMEMBERED_S, REST_S
 from kowalski.inference.pool.call import FIRST_TOKEN_S
 from kowalski.inference.pool.pool import Pool
 from kowalski.inference.pool.retry_budget import ATTEMPTS
@@ -296,6 +296,33 @@ class TestAFailingServer:
                 await pool.complete(prompt())
             assert (await pool.complete(prompt(model="n"))).text == "whole"
             assert "asked for m, it failed several times" in pool.problems()["a"]
+
+    async def test_can_be_asked_while_one_of_its_models_answers(self) -> None:
+        server = FakeModelServer("a", models=loaded("m", "n"), otherwise=fails())
+        async with Pool([server]) as pool:
+            for model in ("m", "n"):
+                assert [score.eligible for score in pool.explain()] == [True]
+                for _ in range(FAILURES):
+                    with pytest.raises(ServerUnavailable):
+                        await pool.complete(prompt(model=model))
+            assert [score.eligible for score in pool.explain()] == [False]
+
+    @pytest.mark.parametrize("listing_problem", [None, "It is being started."])
+    async def test_is_no_longer_said_to_be_one_once_nobody_has_asked_it_for_a_while(
+        self, listing_problem: str | None
+    ) -> None:
+        server = FakeModelServer("a", otherwise=fails())
+        async with Pool([server]) as pool:
+            for _ in range(FAILURES):
+                with pytest.raises(ServerUnavailable):
+                    await pool.complete(prompt())
+            server.listing_problem = listing_problem
+            await anyio.sleep(REST_S)
+            await pool.models()
+            assert "will be tried with the next prompt" in pool.problems()["a"]
+            await anyio.sleep(REMEMBERED_S)
+            await pool.models()
+            assert pool.problems() == ({"a": listing_problem} if listing_problem else {})
 
     async def test_serves_again_after_one_prompt_has_proven_it_well(self) -> None:
         server = FakeModelServer("a", script=[fails()] * SENT)

@@ -17,7 +17,7 @@ from kowalski.errors import (
 )
 from kowalski.inference.model_server import AccessRefused, ServerFault
 from kowalski.inference.pool.batch import run_batch
-from kowalski.inference.pool.breaker import REST_S
+from kowalski.inference.pool.breaker import REMEMBERED_S, REST_S
 from kowalski.inference.pool.pool import Pool
 
 
@@ -97,6 +97,18 @@ class TestAServerThatLetsNobodyIn:
                 await pool.complete(prompt())
             await anyio.sleep(REST_S)
             assert (await pool.complete(prompt())).served_by == "a"
+            assert pool.problems() == {}
+
+    async def test_says_so_until_nobody_has_asked_it_for_a_while(self) -> None:
+        locked = FakeModelServer("a", otherwise=fails(AccessRefused("It wants an API key.")))
+        async with Pool([locked]) as pool:
+            with pytest.raises(RequestRefused):
+                await pool.complete(prompt())
+            await anyio.sleep(REST_S + REMEMBERED_S - 1)
+            await pool.models()
+            assert pool.problems() == {"a": "It wants an API key."}
+            await anyio.sleep(1)
+            await pool.models()
             assert pool.problems() == {}
 
     async def test_is_found_out_by_its_probe_as_well(self) -> None:
