@@ -19,8 +19,10 @@ final class Kinds {
         Pattern.compile("\\{|(?:if|for|while|do|switch|try|throw|synchronized|assert)\\b");
     private static final Pattern ASSIGNMENT =
         Pattern.compile("[\\w.$<>\\[\\],?\\s]+?(?:[-+*/%&|^]|<<|>>>?)?=(?!=)");
-    private static final Pattern CALL =
-        Pattern.compile("[A-Za-z_$](?s:.*)(?:\\)|\\+\\+|--)\\s*;\\s*(?:(?://[^\\n]*|/\\*(?s:.*?)\\*/)\\s*)*");
+    private static final String END = "\\s*;\\s*(?:(?://[^\\n]*|/\\*(?s:.*?)\\*/)\\s*)*";
+    private static final Pattern CHANGE = Pattern.compile(
+        "[A-Za-z_$][\\w$]*(?:\\s*\\.\\s*[A-Za-z_$][\\w$]*|\\s*\\[[^\\];]*\\])*\\s*(?:[-+*/%&|^]|<<|>>>?)?=(?!=)(?s:.*)" + END);
+    private static final Pattern CALL = Pattern.compile("[A-Za-z_$](?s:.*)(?:\\)|\\+\\+|--)" + END);
 
     private Kinds() {}
 
@@ -32,13 +34,14 @@ final class Kinds {
         return code.substring(start);
     }
 
-    /** Its kind; calls that were written as statements are ones. */
+    /** Its kind; calls that were written as statements are ones, and so are changes of variables. */
     static Kind of(String piece) {
         String code = bare(piece);
         if (IMPORT.matcher(code).lookingAt()) return Kind.IMPORT;
         if (TYPE.matcher(code).lookingAt()) return Kind.TYPE_DECL;
         if (STATEMENT.matcher(code).lookingAt()) return Kind.STATEMENT;
         if (METHOD.matcher(code).matches()) return Kind.METHOD;
+        if (CHANGE.matcher(code).matches()) return Kind.STATEMENT;
         if (ASSIGNMENT.matcher(code).lookingAt()) return Kind.VAR;
         return CALL.matcher(code).matches() ? Kind.STATEMENT : Kind.EXPRESSION;
     }
