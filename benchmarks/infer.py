@@ -6,7 +6,8 @@ import math
 import os
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,11 @@ from benchmarks.measure import Contestant, interleave
 from benchmarks.model_servers import MODEL, WORDS
 from benchmarks.outcome import Goal, Outcome, Row, at_most_more
 from benchmarks.output_flood import Memory, watch
-from benchmarks.series import Series
 from kowalski.model.chat import ChatMessage, ChatRequest
 from kowalski.model.server import ServerEntry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from benchmarks.bench import Bench
 
@@ -73,27 +73,47 @@ async def call(bench: Bench) -> Outcome:
 
 
 async def batch(bench: Bench) -> Outcome:
-    """Batches over four servers of eight slots that take 200 ms an answer."""
+    """Batches over four servers of eight slots that take 200 ms an answer, and the same prompts
+    over bare httpx2."""
     rows = []
-    async with answering(bench, SERVERS, ANSWER_MS):
-        for count in (64, 256, 2000):
-            took_s = await run(bench, count)
-            ideal_s = math.ceil(count / (SERVERS * SLOTS)) * ANSWER_MS / 1000
-            name = f"kowalski: {count} prompts of {ANSWER_MS} ms"
-            rows.append(
-                Row(
-                    name,
-                    Series(name=name, times_ms=(took_s * 1000,)),
-                    (
-                        Goal(
-                            "at most 1.15 times the ideal",
-                            took_s <= 1.15 * ideal_s,
-                            f"{took_s / ideal_s:.2f} times {ideal_s:.1f} s",
-                        ),
+    async with answering(bench, SERVERS, ANSWER_MS) as urls, AsyncExitStack() as stack:
+        bare = [await stack.enter_async_context(httpx2.AsyncClient(base_url=url)) for url in urls]
+        for count, rounds in ((64, 9), (256, 5), (2000, 1)):
+            ideal_ms = math.ceil(count / (SERVERS * SLOTS)) * ANSWER_MS
+            ours, theirs = await interleave(
+                [
+                    Contestant(
+                        f"kowalski: {count} prompts of {ANSWER_MS} ms",
+                        partial(ask_all, bench, count),
                     ),
-                )
+                    Contestant(f"bare httpx2: {count} prompts", partial(bare_batch, bare, count)),
+                ],
+                bench.rounds(rounds) if count < 2000 else 1,
+                warmup=1 if count < 2000 else 0,
             )
+            times = ours.p50 / ideal_ms
+            found = f"{times:.2f} times {ideal_ms / 1000:.1f} s"
+            rows += [
+                Row(ours.name, ours, (Goal("at most 1.15 times the ideal", times <= 1.15, found),)),
+                Row(theirs.name, theirs, figures={"times_the_ideal": theirs.p50 / ideal_ms}),
+            ]
     return Outcome("infer_batch", "Batches over four servers of eight slots", tuple(rows))
+
+
+async def bare_batch(clients: Sequence[httpx2.AsyncClient], count: int) -> None:
+    """Have so many prompts answered by httpx2 alone: in each slot one after the other."""
+    body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "Count."}]}
+    left = iter(range(count))
+
+    async def slot(client: httpx2.AsyncClient) -> None:
+        for _ in left:
+            async with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+                async for _line in answer.aiter_lines():
+                    pass
+
+    async with anyio.create_task_group() as tasks:
+        for client in [*clients] * SLOTS:
+            tasks.start_soon(slot, client)
 
 
 async def memory(bench: Bench) -> Outcome:
@@ -103,7 +123,9 @@ async def memory(bench: Bench) -> Outcome:
         agent, own = Memory(bench.agent_pid), Memory(os.getpid())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, (agent, own))
-            took_s = await run(bench, count)
+            began = time.perf_counter()
+            await ask_all(bench, count)
+            took_s = time.perf_counter() - began
             tasks.cancel_scope.cancel()
     peak_mb = agent.peak / 1e6
     return Outcome(
@@ -129,9 +151,12 @@ async def memory(bench: Bench) -> Outcome:
     )
 
 
-async def run(bench: Bench, count: int) -> float:
-    """One batch; how many seconds it took."""
-    began = time.perf_counter()
+async def ask_all(bench: Bench, count: int) -> None:
+    """One batch.
+
+    Raises:
+        RuntimeError: not every prompt was answered, or not in order.
+    """
     following = 0
     async with bench.engine.infer_batch(ASKED for _ in range(count)) as running:
         async for outcome in running.outcomes():
@@ -140,7 +165,6 @@ async def run(bench: Bench, count: int) -> float:
             following += 1
     if following != count:
         raise RuntimeError(f"{following} of {count} prompts have an outcome")
-    return time.perf_counter() - began
 
 
 @asynccontextmanager
