@@ -75,22 +75,26 @@ async def open_client(
 
 
 async def chunks(response: httpx2.Response, limit_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body, decompressed, in pieces of at most 16 KB, between which others have their turn.
+    """The body, decompressed, in pieces of at most 16 KB; after so much, others have their turn.
 
     Raises:
         BodyTooLarge: there is more than `limit_bytes` of it, decompressed.
         httpx2.RequestError: the connection broke, or the body is no HTTP.
     """
-    total = 0
+    total = since = 0
     async with aclosing(response.aiter_bytes()) as pieces:
         async for piece in pieces:
             total += len(piece)
             if total > limit_bytes:
                 raise BodyTooLarge(limit_bytes)
             for start in range(0, len(piece), _PIECE_BYTES):
-                yield piece[start : start + _PIECE_BYTES]
-                # A few compressed bytes make many pieces, all of which are there at once.
-                await anyio.lowlevel.checkpoint()
+                part = piece[start : start + _PIECE_BYTES]
+                yield part
+                since += len(part)
+                if since >= _PIECE_BYTES:
+                    # A few compressed bytes make many pieces, all of which are there at once.
+                    await anyio.lowlevel.checkpoint()
+                    since = 0
 
 
 async def read_body(response: httpx2.Response, limit_bytes: int) -> bytes:
