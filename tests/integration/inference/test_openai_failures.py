@@ -53,6 +53,7 @@ from kowalski.model.chat import (
     Done,
     Text,
 )
+from loop_turns import counted_turns
 
 if TYPE_CHECKING:
     from doubles.completion_server import Reply
@@ -173,22 +174,12 @@ async def test_a_compressed_bomb_is_given_up_in_bounded_memory(kind: str, limit:
 async def test_an_answer_of_nothing_is_given_up_without_holding_up_others(line: bytes) -> None:
     packed = gzip.compress(line * 200_000, 1)
     bomb = reply(packed, content_type="text/event-stream", content_encoding="gzip")
-    turns = 0
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            await anyio.lowlevel.checkpoint()
-            turns += 1
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(take_turns)
+    async with counted_turns() as turns:
         failed = await failure_of(bomb)
-        tasks.cancel_scope.cancel()
     assert isinstance(failed, ServerFault)
     assert "more than 100,000" in failed.user_message
     # As many pieces as have been looked at, and a few for the connection.
-    assert turns > 100_000 * len(line) / 16_384
+    assert turns.count > 100_000 * len(line) / 16_384
 
 
 async def test_a_connection_that_was_made_for_a_request_is_not_tried_twice() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import anyio
-import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_model_server import prompt
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
+from loop_turns import counted_turns
 
 SLICE = 16_384
 pieces = st.text() | st.text("ab1 .,=-\n") | st.text("日本語한국어 のabc", max_size=60)
@@ -57,19 +56,9 @@ async def test_whitespace_and_rules_count_for_nothing() -> None:
 
 
 async def test_others_have_their_turn_while_a_long_prompt_is_looked_at() -> None:
-    turns = 0
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            await anyio.lowlevel.checkpoint()
-            turns += 1
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(take_turns)
+    async with counted_turns() as turns:
         await PromptSize.of(prompt("word " * 200_000))
-        tasks.cancel_scope.cancel()
-    assert turns >= 50
+    assert turns.count >= 50
 
 
 def test_the_estimate_is_a_third_of_ascii_and_two_thirds_of_the_rest() -> None:
