@@ -251,14 +251,19 @@ async def test_code_of_another_folder_cannot_join_a_session(
     assert (await engine.run(request(workspace))).ok
 
 
-async def test_code_without_a_right_cannot_join_a_session_that_has_it(
-    tmp_path: Path, workspace: Path
-) -> None:
-    home = tmp_path / "home"
-    places = Places.within(home)
+@pytest.fixture
+def home_that_grants_writing(tmp_path: Path, workspace: Path) -> Path:
+    """Where an agent finds that code may change the workspace."""
+    places = Places.within(tmp_path / "home")
     places.create()
     Grants(places).allow(workspace, Rights(write=True))
-    async with Engine(embedded=True, home=home) as engine:
+    return tmp_path / "home"
+
+
+async def test_code_without_a_right_cannot_join_a_session_that_has_it(
+    home_that_grants_writing: Path, workspace: Path
+) -> None:
+    async with Engine(embedded=True, home=home_that_grants_writing) as engine:
         place = Workspace(str(workspace), "write")
         code = "open('kept.txt', 'w').write('kept')"
         await engine.run(RunRequest(language="python", code=code, session="s", workspace=place))
@@ -268,16 +273,12 @@ async def test_code_without_a_right_cannot_join_a_session_that_has_it(
 
 
 async def test_code_that_may_write_cannot_change_what_git_runs(
-    tmp_path: Path, workspace: Path
+    home_that_grants_writing: Path, workspace: Path
 ) -> None:
-    home = tmp_path / "home"
-    places = Places.within(home)
-    places.create()
-    Grants(places).allow(workspace, Rights(write=True))
     (workspace / ".git/hooks").mkdir(parents=True)
     place = Workspace(str(workspace), "write")
     code = "open('kept.txt', 'w').write('kept'); open('.git/hooks/pre-commit', 'w')"
-    async with Engine(embedded=True, home=home) as engine:
+    async with Engine(embedded=True, home=home_that_grants_writing) as engine:
         result = await engine.run(RunRequest(language="python", code=code, workspace=place))
     assert (workspace / "kept.txt").read_text() == "kept"
     assert result.error
