@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kowalski.agent.store import run_table
+from kowalski.agent.store import entries, run_table
 from kowalski.agent.store.journal import Journal
 from kowalski.errors import AgentUnavailable, StorageUnavailable, UnknownRun
 from kowalski.model.event import Finished, Output, OutputTotals, Started
@@ -46,16 +46,10 @@ PRAGMA user_version = 2;
 """
 
 
-async def note(journal: Journal, run_id: str, owner: str = "me", at: float = 1.0) -> None:
-    journal.write(
-        partial(
-            run_table.insert_run,
-            run_id=run_id,
-            owner=owner,
-            request=REQUEST,
-            language="python",
-            device="here",
-            queued_at=at,
+def note(journal: Journal, run_id: str, owner: str = "me", at: float = 1.0) -> None:
+    journal.note(
+        entries.asked(
+            run_id, owner=owner, request=REQUEST, language="python", device="here", queued_at=at
         )
     )
 
@@ -72,22 +66,22 @@ def begin(journal: Journal, run_id: str) -> None:
         session="s",
         fresh=True,
     )
-    journal.write(partial(run_table.begin_run, started=started))
+    journal.note(entries.begun(started))
 
 
-async def finish(journal: Journal, run_id: str, *, kept: int = 0, at: float | None = None) -> None:
+def finish(journal: Journal, run_id: str, *, kept: int = 0, at: float | None = None) -> None:
     finished = Finished(
         seq=9, run_id=run_id, status="ok", exit_code=0, output=OutputTotals(kept_bytes=kept)
     )
     when = time.time() if at is None else at
-    journal.write(partial(run_table.finish_run, finished=finished, at=when))
+    journal.note(entries.ended(finished, when))
 
 
 async def test_a_run_is_kept_with_who_asked_for_what_and_how_it_ended(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "abc1")
+        note(journal, "abc1")
         begin(journal, "abc1")
-        await finish(journal, "abc1")
+        finish(journal, "abc1")
     async with Journal(tmp_path / "j.sqlite") as journal:
         record = await journal.read(partial(run_table.run_record, run_id="abc"))
     assert (record.run_id, record.requester, record.language) == ("abc1", "test", "python")
@@ -103,13 +97,13 @@ async def test_events_are_read_in_order_from_the_beginning_to_the_ending(
     tmp_path: Path, from_seq: int
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "a")
+        note(journal, "a")
         begin(journal, "a")
         for seq, text in ((1, "one"), (2, "two")):
             event = Output(seq=seq, stream="stdout", text=text)
-            journal.write(partial(run_table.append_event, run_id="a", event=event, start=0))
+            journal.note(entries.happened("a", event, 0))
         ended = Finished(seq=3, run_id="a", status="ok")
-        journal.write(partial(run_table.finish_run, finished=ended, at=3.0))
+        journal.note(entries.ended(ended, 3.0))
         read = partial(run_table.events_from, run_id="a", from_seq=from_seq, max_bytes=100)
         events = await journal.read(read)
         first = await journal.read(partial(read, max_bytes=1))
@@ -121,18 +115,18 @@ async def test_events_are_read_in_order_from_the_beginning_to_the_ending(
 
 async def test_the_first_ending_of_a_run_stands(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "a")
-        await finish(journal, "a")
+        note(journal, "a")
+        finish(journal, "a")
         lost = Finished(seq=10, run_id="a", status="lost")
-        journal.write(partial(run_table.finish_run, finished=lost, at=5.0))
+        journal.note(entries.ended(lost, 5.0))
         record = await journal.read(partial(run_table.run_record, run_id="a"))
     assert record.status == "ok"
 
 
 async def test_an_ambiguous_or_unknown_id_is_refused(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "ab1")
-        await note(journal, "ab2")
+        note(journal, "ab1")
+        note(journal, "ab2")
         for run_id, what in (("ab", "More than one"), ("zz", "No run")):
             with pytest.raises(UnknownRun, match=what):
                 await journal.read(partial(run_table.run_record, run_id=run_id))
@@ -142,10 +136,10 @@ async def test_runs_of_an_agent_that_died_are_interrupted_and_ones_own_are_not(
     tmp_path: Path,
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "running", owner="dead")
+        note(journal, "running", owner="dead")
         begin(journal, "running")
-        await note(journal, "queued", owner="dead")
-        await note(journal, "mine", owner="me")
+        note(journal, "queued", owner="dead")
+        note(journal, "mine", owner="me")
         ended = journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0))
         records = {
             run_id: await journal.read(partial(run_table.run_record, run_id=run_id))
@@ -166,7 +160,7 @@ async def test_what_was_interrupted_is_not_looked_for_again_and_what_comes_later
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
         for round_, run_id in enumerate(("first", "second", "third")):
-            await note(journal, run_id, owner="dead")
+            note(journal, run_id, owner="dead")
             orphans = partial(run_table.interrupt_orphans, owner=f"agent{round_}", at=3.0)
             assert journal.write(orphans) == 1
             assert journal.write(orphans) == 0
@@ -178,9 +172,9 @@ async def test_a_run_that_lives_is_found_however_often_others_were_interrupted_b
     tmp_path: Path,
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "mine", owner="me")
-        await note(journal, "theirs", owner="dead")
-        await finish(journal, "theirs")
+        note(journal, "mine", owner="me")
+        note(journal, "theirs", owner="dead")
+        finish(journal, "theirs")
         assert journal.write(partial(run_table.interrupt_orphans, owner="me", at=3.0)) == 0
         assert journal.write(partial(run_table.interrupt_orphans, owner="next", at=4.0)) == 1
 
@@ -189,11 +183,11 @@ async def test_a_run_that_lives_is_found_however_often_others_were_interrupted_b
 async def test_output_is_read_in_pieces_that_join_to_the_whole(tmp_path: Path, limit: int) -> None:
     texts = ["eins ", "zwei é", "ü€𝄞" * 3, "\n", "fünf"]
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "a")
+        note(journal, "a")
         start = 0
         for seq, text in enumerate(texts):
             event = Output(seq=seq, stream="stdout" if seq % 2 else "stderr", text=text)
-            journal.write(partial(run_table.append_event, run_id="a", event=event, start=start))
+            journal.note(entries.happened("a", event, start))
             start += len(text.encode())
         pieces, offset = [], 0
         while True:
@@ -212,9 +206,9 @@ async def test_output_is_read_in_pieces_that_join_to_the_whole(tmp_path: Path, l
 async def test_old_runs_and_the_oldest_beyond_the_total_are_forgotten(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
         for number, run_id in enumerate(("oldest", "middle", "newest")):
-            await note(journal, run_id, at=float(number))
-            await finish(journal, run_id, kept=100, at=1000.0 + number)
-        await note(journal, "live", at=-1.0)
+            note(journal, run_id, at=float(number))
+            finish(journal, run_id, kept=100, at=1000.0 + number)
+        note(journal, "live", at=-1.0)
         too_much = partial(run_table.expired, before=0.0, keep_bytes=200)
         too_old = partial(run_table.expired, before=1002.0, keep_bytes=1000)
         assert await journal.read(too_much) == ["oldest"]
@@ -223,10 +217,10 @@ async def test_old_runs_and_the_oldest_beyond_the_total_are_forgotten(tmp_path: 
 
 async def test_a_run_is_forgotten_some_events_at_a_time(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "a")
+        note(journal, "a")
         for seq in range(5):
             event = Output(seq=seq, stream="stdout", text="x")
-            journal.write(partial(run_table.append_event, run_id="a", event=event, start=seq))
+            journal.note(entries.happened("a", event, seq))
         forget = partial(run_table.forget, run_id="a", most_events=2)
         assert [journal.write(forget) for _ in range(3)] == [False, False, True]
         assert await journal.read(partial(run_table.recent_runs, limit=9)) == []
@@ -238,7 +232,7 @@ async def test_a_file_that_is_no_journal_is_moved_aside_and_a_new_one_begun(
     path = tmp_path / "j.sqlite"
     path.write_bytes(b"not a database at all, but long enough to be looked at" * 50)
     async with Journal(path) as journal:
-        await note(journal, "a")
+        note(journal, "a")
     assert len(list(tmp_path.glob("j.sqlite.broken-*"))) == 1
 
 
@@ -258,7 +252,7 @@ async def test_a_journal_of_the_version_before_is_taken_over_in_the_order_of_its
         connection.execute(output)
     connection.close()
     async with Journal(path) as journal:
-        await note(journal, "new", at=0.5)
+        note(journal, "new", at=0.5)
         runs = await journal.read(partial(run_table.recent_runs, limit=9))
         slice_ = await journal.read(
             partial(run_table.output_slice, run_id="later", offset=0, limit=9)
@@ -292,10 +286,10 @@ async def test_an_operation_that_fails_is_told_to_whoever_asked_and_to_nobody_el
     tmp_path: Path,
 ) -> None:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        await note(journal, "a")
+        note(journal, "a")
         with pytest.raises(StorageUnavailable):
-            await note(journal, "a")
-        await note(journal, "b")
+            journal.write(lambda db: db.execute("INSERT INTO runs (run_id) VALUES ('a')"))
+        note(journal, "b")
         left = await journal.read(partial(run_table.recent_runs, limit=9))
     assert {record.run_id for record in left} == {"a", "b"}
 
@@ -306,4 +300,4 @@ async def test_a_full_disk_is_told_as_what_it_is(tmp_path: Path) -> None:
         journal.write(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
         event = Output(seq=1, stream="stdout", text="x" * 100_000)
         with pytest.raises(StorageUnavailable, match=r"The disk is full.*Free some space"):
-            journal.write(partial(run_table.append_event, run_id="a", event=event, start=0))
+            journal.note(entries.happened("a", event, 0))

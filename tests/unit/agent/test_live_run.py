@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +13,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from kowalski.agent.conduct.live_run import MEMORY_BYTES, LiveRun
+from kowalski.agent.store import run_table
 from kowalski.agent.store.blobs import Blobs
 from kowalski.agent.store.journal import Journal
 from kowalski.model.event import Event, Finished, Output, Started
@@ -31,18 +34,23 @@ STARTED = Started(
     session=None,
     fresh=True,
 )
+TOO_LONG_TO_BE_NOTED = 20_000
 FULL = "SELECT RAISE(ABORT, 'database or disk is full')"
 FINISHED = Finished(seq=0, run_id="r", status="ok", exit_code=0)
 
 
 @pytest.fixture
-async def run(tmp_path: Path) -> AsyncIterator[LiveRun]:
-    folder = tmp_path / "blobs"
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     async with Journal(tmp_path / "j.sqlite") as journal:
-        request = RunRequest(language="python", code="")
-        run = LiveRun("r", request, journal, Blobs(folder), 64 * MEMORY_BYTES)
-        run.queue("python", owner="me", device="here")
-        yield run
+        yield journal
+
+
+@pytest.fixture
+async def run(tmp_path: Path, journal: Journal) -> LiveRun:
+    request = RunRequest(language="python", code="")
+    run = LiveRun("r", request, journal, Blobs(tmp_path / "blobs"), 64 * MEMORY_BYTES)
+    run.queue("python", owner="me", device="here")
+    return run
 
 
 async def everything(run: LiveRun, max_bytes: int = 65536) -> list[Event]:
@@ -114,14 +122,14 @@ async def test_what_the_journal_cannot_take_is_told_to_readers_and_counts_as_not
     run: LiveRun, tmp_path: Path
 ) -> None:
     run.begin(STARTED)
+    long = "x" * TOO_LONG_TO_BE_NOTED
     with closing(sqlite3.connect(tmp_path / "j.sqlite")) as other:
         other.execute(f"CREATE TRIGGER full BEFORE INSERT ON events BEGIN {FULL}; END")
-        run.output("stdout", b"one")
+        run.output("stdout", long.encode())
         run.listen((80,))
         other.execute("DROP TRIGGER full")
     run.output("stdout", b"two!")
     run.finish(FINISHED)
-    assert run.settle()
     told = await everything(run)
     assert [event.type for event in told] == [
         "started",
@@ -130,23 +138,24 @@ async def test_what_the_journal_cannot_take_is_told_to_readers_and_counts_as_not
         "output",
         "finished",
     ]
-    assert run.result().stdout == "onetwo!"
+    assert run.result().stdout == long + "two!"
     totals = run.totals()
-    assert (totals.kept_bytes, totals.dropped_bytes) == (4, 3)
+    assert (totals.kept_bytes, totals.dropped_bytes) == (4, len(long))
 
 
-async def test_an_ending_that_the_journal_cannot_take_is_written_once_it_can(
-    run: LiveRun, tmp_path: Path
+@pytest.mark.parametrize("value", ["42", "x" * TOO_LONG_TO_BE_NOTED], ids=["noted", "not noted"])
+async def test_an_ending_that_the_file_cannot_take_is_there_once_it_can(
+    run: LiveRun, journal: Journal, tmp_path: Path, value: str
 ) -> None:
     run.begin(STARTED)
     with closing(sqlite3.connect(tmp_path / "j.sqlite")) as other:
-        row = "SELECT status, finished_at IS NULL FROM runs"
-        other.execute(f"CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN {FULL}; END")
-        run.finish(FINISHED)
+        other.execute(f"CREATE TRIGGER full BEFORE UPDATE OF finished ON runs BEGIN {FULL}; END")
+        run.finish(replace(FINISHED, value=value))
         assert run.done.is_set()
-        assert "is full" in "".join(run.result().notes)
         assert not run.settle()
-        assert other.execute(row).fetchall() == [("running", 1)]
         other.execute("DROP TRIGGER full")
-        assert run.settle()
-        assert other.execute(row).fetchall() == [("ok", 0)]
+    run.settle()
+    record = await journal.read(partial(run_table.run_record, run_id="r"))
+    assert record.finished is not None
+    assert record.finished.value == value
+    assert run.settle()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 import anyio.to_thread
 
-from kowalski.agent.store import run_table
+from kowalski.agent.store import entries, run_table
 from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import KowalskiError
 from kowalski.model.event import (
@@ -34,11 +34,11 @@ from kowalski.model.event import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kowalski.agent.store.blobs import Blobs
     from kowalski.agent.store.journal import Journal
+    from kowalski.agent.store.redo_log import Statement
     from kowalski.model.run import RunRequest
 
 MEMORY_BYTES: Final = 1024 * 1024
@@ -80,8 +80,8 @@ class LiveRun:
         self._blobs = blobs
         self._output_bytes = output_bytes
         self._seq = 0
-        self._unwritten: Callable[[sqlite3.Connection], None] | None = None
-        self._ending: Callable[[sqlite3.Connection], None] | None = None
+        self._unwritten: tuple[Statement, ...] = ()
+        self._ending: tuple[Statement, ...] = ()
         self._recent: deque[tuple[Event, int]] = deque()
         self._recent_bytes = 0
         self._changed = anyio.Event()
@@ -160,15 +160,15 @@ class LiveRun:
 
     def queue(self, language: str, owner: str, device: str) -> None:
         """Note that the run was asked for: together with its beginning, if that is now."""
-        self._unwritten = partial(
-            run_table.insert_run,
-            run_id=self.run_id,
+        request = entries.asked(
+            self.run_id,
             owner=owner,
             request=self.request,
             language=language,
             device=device,
             queued_at=time.time(),
         )
+        self._unwritten = (request,)
         self._loop.call_soon(self._write_request)
 
     def begin(self, started: Started) -> None:
@@ -178,8 +178,7 @@ class LiveRun:
             StorageUnavailable: the journal cannot be written, so nothing may begin.
         """
         started = replace(started, seq=self._seq)
-
-        self._record(partial(run_table.begin_run, started=started))
+        self._record(entries.begun(started))
         self._seq += 1
         self.started = started
         self._publish([(started, 0)])
@@ -195,32 +194,28 @@ class LiveRun:
         batch = self._take_pending()
         start = self._kept - sum(size for _, size in batch)
         finished = replace(finished, seq=self._seq, output=self.totals())
-
-        def ending(finished: Finished, at: float, db: sqlite3.Connection) -> None:
-            self._append(db, batch, start)
-            run_table.finish_run(db, finished, at)
-
+        printed = self._entries(batch, start)
         now = time.time()
         try:
-            self._record(partial(ending, finished, now))
+            self._record(*printed, entries.ended(finished, now))
         except Exception as error:  # noqa: BLE001 - whatever it is, they must be told of the end
             _LOG.warning("The end of the run %s is not in the journal: %s", self.run_id, error)
             told = error.user_message if isinstance(error, KowalskiError) else repr(error)
             finished = replace(finished, notes=(*finished.notes, told))
-            self._ending = partial(ending, finished, now)
+            self._ending = (*printed, entries.ended(finished, now))
         self.finished = finished
         self._publish([*batch, (finished, 0)])
         self.done.set()
 
     def settle(self) -> bool:
-        """Whether the journal has the ending; what it could not take before is tried again."""
-        if self._ending is not None:
+        """Whether the journal's file has the ending; what it could not take is tried again."""
+        if self._ending:
             try:
-                self._record(self._ending)
+                self._record(*self._ending)
             except KowalskiError:
                 return False
-            self._ending = None
-        return True
+            self._ending = ()
+        return not self._journal.is_behind
 
     def totals(self) -> OutputTotals:
         """What was printed so far."""
@@ -297,7 +292,7 @@ class LiveRun:
 
     def _write(self, batch: list[tuple[_Between, int]], start: int) -> None:
         try:
-            self._record(lambda db: self._append(db, batch, start))
+            self._record(*self._entries(batch, start))
         except KowalskiError as error:
             # The run goes on with what memory holds, and tells that more is not kept.
             _LOG.warning("Events of the run %s are lost: %s", self.run_id, error)
@@ -307,31 +302,24 @@ class LiveRun:
         self._publish(batch)
 
     def _write_request(self) -> None:
-        if self._unwritten is not None:
+        if self._unwritten:
             try:
-                self._record(lambda db: None)
+                self._record()
             except KowalskiError as error:
                 # Told by `begin` or `finish`, which find the same.
                 _LOG.warning("The run %s is not noted yet: %s", self.run_id, error)
 
-    def _record(self, operation: Callable[[sqlite3.Connection], None]) -> None:
-        """Write to the journal, after the request if that has not been written."""
-        request = self._unwritten
+    def _record(self, *statements: Statement) -> None:
+        """Tell the journal, after the request if it does not have that yet."""
+        self._journal.note(*self._unwritten, *statements)
+        self._unwritten = ()
 
-        def both(db: sqlite3.Connection) -> None:
-            if request is not None:
-                request(db)
-            operation(db)
-
-        self._journal.write(both)
-        self._unwritten = None
-
-    def _append(
-        self, db: sqlite3.Connection, batch: Sequence[tuple[_Between, int]], start: int
-    ) -> None:
+    def _entries(self, batch: Sequence[tuple[_Between, int]], start: int) -> list[Statement]:
+        found = []
         for event, size in batch:
-            run_table.append_event(db, self.run_id, event, start)
+            found.append(entries.happened(self.run_id, event, start))
             start += size
+        return found
 
     def _publish(self, batch: Sequence[tuple[Event, int]]) -> None:
         self._recent.extend(batch)

@@ -1,4 +1,4 @@
-"""Runs that are over, and whose ending the journal could not take yet, as on a full disk."""
+"""Runs that are over, and whose ending is not in the journal's file yet."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ _MOST: Final = 20
 
 
 class UnwrittenEndings:
-    """Holds such runs for whoever asks for them, and writes their endings when that is possible.
+    """Holds such runs for whoever asks for them: for milliseconds, or while the disk is full.
 
-    Of more than 20 the oldest are let go; the next agent tells of them that they were interrupted.
+    Of more than 20 the oldest are let go. Where not even the redo log had room for their endings,
+    the next agent tells of them that they were interrupted.
     """
 
     def __init__(self) -> None:
         self._runs: dict[str, LiveRun] = {}
 
     def take(self, run: LiveRun) -> None:
-        """Hold a run that is over, unless its ending is in the journal."""
+        """Hold a run that is over, unless its ending is in the file."""
         if not run.settle():
             self._runs[run.run_id] = run
             if len(self._runs) > _MOST:

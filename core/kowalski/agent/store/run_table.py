@@ -1,8 +1,4 @@
-"""Rows of the journal: runs and their events. Every function is an operation for `Journal`.
-
-A run's row holds its first and its last event, so that a short run is few rows; `events` has the
-rest.
-"""
+"""What the journal knows of runs and their events. Every function is an operation for `Journal`."""
 
 from __future__ import annotations
 
@@ -10,29 +6,24 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kowalski.agent.store.entries import ended
 from kowalski.agent.store.excerpt import Excerpt, with_excerpts
 from kowalski.errors import UnknownRun
 from kowalski.model.event import (
     Artifact,
-    Compiling,
     Event,
     Finished,
-    HostCall,
-    Listening,
     Output,
-    Running,
     RunResult,
-    Started,
     Stream,
 )
-from kowalski.model.json_form import compact, from_json
+from kowalski.model.json_form import from_json
 from kowalski.model.record import OutputSlice, RunRecord
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from kowalski.model.run import RunRequest
 
 _COLUMNS: Final = (
     "run_id, requester, language, session, workspace, document, code, args, device, "
@@ -40,88 +31,6 @@ _COLUMNS: Final = (
 )
 _NAMES: Final = tuple(name.strip() for name in _COLUMNS.split(","))
 _OUTPUT: Final = "type IN ('stdout', 'stderr')"
-
-
-def insert_run(
-    db: sqlite3.Connection,
-    *,
-    run_id: str,
-    owner: str,
-    request: RunRequest,
-    language: str,
-    device: str,
-    queued_at: float,
-) -> None:
-    """Note that a run was asked for."""
-    root = request.workspace.root if request.workspace else None
-    document = request.origin.document if request.origin else None
-    db.execute(
-        "INSERT INTO runs (run_id, owner, requester, language, session, workspace, document, "
-        "code, args, device, queued_at, status) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
-        (
-            run_id,
-            owner,
-            _storable(request.requester),
-            language,
-            request.session,
-            _storable(root),
-            _storable(document),
-            request.code,
-            json.dumps([_storable(word) for word in request.args]),
-            device,
-            queued_at,
-        ),
-    )
-
-
-def _storable(text: str | None) -> str | None:
-    """A name as Unicode: those of files may be any bytes, which Python has as surrogates."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
-
-
-def begin_run(db: sqlite3.Connection, started: Started) -> None:
-    """Note that a run begins: from here on it may have had effects."""
-    db.execute(
-        "UPDATE runs SET status = 'running', started_at = ?, started = ? WHERE run_id = ?",
-        (started.at, json.dumps(compact(started)), started.run_id),
-    )
-
-
-def append_event(
-    db: sqlite3.Connection,
-    run_id: str,
-    event: Compiling | Output | Artifact | HostCall | Running | Listening,
-    start: int,
-) -> None:
-    """Add an event between a run's beginning and its end.
-
-    `start` is the offset of its text among the run's output, in bytes.
-    """
-    kind: str
-    if isinstance(event, Output):
-        kind, body, size = event.stream, event.text, len(event.text.encode())
-    else:
-        kind, body, size = event.type, json.dumps(compact(event)), 0
-    db.execute(
-        "INSERT INTO events (run_id, seq, type, start, size, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (run_id, event.seq, kind, start, size, body),
-    )
-
-
-def finish_run(db: sqlite3.Connection, finished: Finished, at: float) -> None:
-    """Note how a run ended. The first ending stands."""
-    db.execute(
-        "UPDATE runs SET status = ?, finished_at = ?, finished = ?, output_bytes = ? "
-        "WHERE run_id = ? AND finished_at IS NULL",
-        (
-            finished.status,
-            at,
-            json.dumps(compact(finished)),
-            finished.output.kept_bytes,
-            finished.run_id,
-        ),
-    )
 
 
 def events_from(db: sqlite3.Connection, run_id: str, from_seq: int, max_bytes: int) -> list[Event]:
@@ -298,7 +207,7 @@ def interrupt_orphans(db: sqlite3.Connection, owner: str, at: float) -> int:
             session=session,
             sandbox=json.loads(begun).get("sandbox", "") if begun else "",
         )
-        finish_run(db, finished, at)
+        db.execute(*ended(finished, at))
     db.execute(
         "UPDATE ended SET below = coalesce("
         "(SELECT min(number) FROM runs WHERE number >= below AND finished_at IS NULL), "
