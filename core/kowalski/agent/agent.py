@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 import time
-import uuid
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -75,7 +75,7 @@ class Agent:
         self.settings_signature = settings_signature(places)
         self.blobs = Blobs(places.blobs_dir)
         self.compiled = Compiled(places.compiled_dir, self.blobs)
-        self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self.slots = Slots(settings.agent.slots, settings.agent.queue)
         self.admission = Admission(settings, places, sys.executable)
         self.journal = Journal(places.journal_file)
@@ -195,7 +195,7 @@ class Agent:
         if request.session is not None:
             self.sessions.check_joining(request.session, admitted.spec)
         inputs = {name: str(self.blobs.path(ref.sha256)) for name, ref in request.inputs.items()}
-        run_id = uuid.uuid4().hex[:16]
+        run_id = secrets.token_hex(8)
         run = LiveRun(run_id, request, self.journal, self.blobs, admitted.limits.output_bytes)
         conductor = Conductor(
             run,
@@ -227,7 +227,7 @@ class Agent:
         asked = RunRequest(
             language=BATCH_LANGUAGE, code=f"{request.count} prompts", requester=request.requester
         )
-        run_id = uuid.uuid4().hex[:16]
+        run_id = secrets.token_hex(8)
         kept = self.settings.maxima.output_mb * MB
         run = LiveRun(run_id, asked, self.journal, self.blobs, kept)
         conductor = BatchConductor(

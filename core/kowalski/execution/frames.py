@@ -11,7 +11,6 @@ import anyio
 MAX_HEADER_BYTES: Final = 4096
 MAX_FIELDS: Final = 256
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
-_READ_BYTES: Final = 65536
 
 
 class MalformedFrame(Exception):
@@ -44,45 +43,38 @@ def encode(kind: str, *fields: str | bytes) -> bytes:
     return b"".join([header.encode("ascii"), b"\n", *bodies])
 
 
-class FrameReader:
-    """Reads frames from a non-blocking descriptor, keeping what came early for the next call."""
+class Frames:
+    """The frames in bytes that come in pieces of any size."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self) -> None:
         self._buffer = bytearray()
 
-    async def read(self) -> Frame | None:
-        """The next frame; None when the other side has closed.
+    def add(self, data: bytes) -> None:
+        """Take in what came."""
+        self._buffer += data
+
+    def take(self) -> Frame | None:
+        """The next frame; None while it is not whole.
 
         Raises:
             MalformedFrame: the bytes are no frame, or one beyond the bounds.
         """
-        while (end := self._buffer.find(b"\n", 0, MAX_HEADER_BYTES)) < 0:
-            if len(self._buffer) >= MAX_HEADER_BYTES:
+        buffer = self._buffer
+        end = buffer.find(b"\n", 0, MAX_HEADER_BYTES)
+        if end < 0:
+            if len(buffer) >= MAX_HEADER_BYTES:
                 raise MalformedFrame("a header without an end")
-            if not await self._more():
-                return None
-        kind, lengths = _header(bytes(self._buffer[:end]))
-        total = end + 1 + sum(lengths)
-        while len(self._buffer) < total:
-            if not await self._more():
-                return None
-        fields, at = [], end + 1
+            return None
+        kind, lengths = _header(bytes(buffer[:end]))
+        at = end + 1
+        if len(buffer) < at + sum(lengths):
+            return None
+        fields = []
         for length in lengths:
-            fields.append(bytes(self._buffer[at : at + length]))
+            fields.append(bytes(buffer[at : at + length]))
             at += length
-        del self._buffer[:total]
+        del buffer[:at]
         return Frame(kind, tuple(fields))
-
-    async def _more(self) -> bool:
-        while True:
-            try:
-                data = os.read(self._fd, _READ_BYTES)
-            except BlockingIOError:
-                await anyio.wait_readable(self._fd)
-                continue
-            self._buffer += data
-            return bool(data)
 
 
 def _header(line: bytes) -> tuple[str, list[int]]:

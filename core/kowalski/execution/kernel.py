@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import os
 import signal
-import sys
-import termios
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,18 +11,19 @@ import anyio
 import anyio.to_thread
 
 from kowalski.execution.build import Built
-from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode, write
-from kowalski.execution.own_folder import OwnFolder
+from kowalski.execution.frames import encode, write
+from kowalski.execution.hearing import Hearing
 from kowalski.model.event import CompilerMessage, ProgramError, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from kowalski.execution.build import Build
+    from kowalski.execution.frames import Frame
     from kowalski.execution.sandbox.process import ExitStatus, Process
     from kowalski.execution.sandbox.sandbox import Sandbox
 
-_READ_BYTES: Final = 65536
+_MAX_STDIN_AT_ONCE: Final = 65536
 _MAX_VALUE_CHARACTERS: Final = 100_000
 _MAX_ARTIFACTS: Final = 64
 _MAX_DIAGNOSTICS: Final = 50
@@ -43,8 +39,8 @@ class Listener(Protocol):
     def begins(self) -> None: ...
     def output(self, stream: Stream, data: bytes) -> None: ...
     def compiling(self, doing: str) -> None: ...
-    async def artifact(self, name: str, media_type: str, data: bytes) -> None: ...
-    async def call(self, call_id: str, name: str, arguments: str) -> None: ...
+    def artifact(self, name: str, media_type: str, data: bytes) -> Awaitable[None]: ...
+    def call(self, call_id: str, name: str, arguments: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -96,13 +92,11 @@ class Kernel:
         self.ready = anyio.Event()
         self.ended = anyio.Event()
         self._sandbox = sandbox
-        self._frames = FrameReader(process.control_out)
+        self._hearing = Hearing(process, self)
         self._exchange: _Exchange | None = None
         self._variables: list[Frame] = []
         self._variables_told = anyio.Event()
         self._writing = anyio.Lock(fast_acquire=True)
-        self._stray_bytes = 0
-        self._folders: dict[Stream, OwnFolder] = {}
 
     @property
     def alive(self) -> bool:
@@ -111,12 +105,14 @@ class Kernel:
 
     async def serve(self) -> None:
         """Carry what the kernel says until it ends."""
-        with self._listening():
+        self._hearing.begin()
+        try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._converse)
+                tasks.start_soon(self._hearing.serve)
                 self.exit_status = await self.process.wait()
-                self._drain()
-                tasks.cancel_scope.cancel()
+                self._hearing.end()
+        finally:
+            self._hearing.stop()
         async with self._writing:
             # Whoever still writes comes first: a closed descriptor's number is soon another's.
             self.process.close()
@@ -209,72 +205,34 @@ class Kernel:
             await self.ended.wait()
 
     async def _fill_stdin(self, data: bytes) -> None:
-        if len(data) > _READ_BYTES:
+        if len(data) > _MAX_STDIN_AT_ONCE:
             await anyio.to_thread.run_sync(_refill, self.process.stdin_file, data)
         else:
             _refill(self.process.stdin_file, data)
 
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Hear what is printed. Waiting anew for every piece would be a tenth of a call's time."""
-        loop = asyncio.get_running_loop()
-
-        def hear(fd: int, stream: Stream) -> None:
-            data = _available(fd, _READ_BYTES)
-            if data:
-                self._hear(stream, data)
-            elif data is not None:
-                loop.remove_reader(fd)
-
-        for fd, stream in self._streams():
-            loop.add_reader(fd, hear, fd, stream)
-        try:
-            yield
-        finally:
-            for fd, _ in self._streams():
-                loop.remove_reader(fd)
-
-    def _hear(self, stream: Stream, data: bytes) -> None:
-        if (folder := self._folders.get(stream)) is not None:
-            data = folder.taken_from(data)
-        if self._exchange is None:
-            self._stray_bytes += len(data)
-        else:
+    def printed(self, stream: Stream, data: bytes) -> None:
+        """As `Hearer`. What is printed between two runs is nobody's."""
+        if self._exchange is not None:
             self._exchange.listener.output(stream, data)
 
-    def _drain(self) -> None:
-        for fd, stream in self._streams():
-            left = _pipe_bytes(fd)
-            while left > 0 and (data := _available(fd, left)):
-                self._hear(stream, data)
-                left -= len(data)
-            folder, exchange = self._folders.get(stream), self._exchange
-            if folder is not None and (rest := folder.rest()) and exchange is not None:
-                exchange.listener.output(stream, rest)
+    def babbled(self) -> Awaitable[None]:
+        """As `Hearer`: it spoke nonsense, so nothing that it says can be trusted any more."""
+        return self.kill()
 
-    def _streams(self) -> tuple[tuple[int, Stream], tuple[int, Stream]]:
-        return (self.process.stdout_fd, "stdout"), (self.process.stderr_fd, "stderr")
-
-    async def _converse(self) -> None:
-        try:
-            while (frame := await self._frames.read()) is not None:
-                await self._obey(frame)
-        except MalformedFrame:
-            await self.kill()
-
-    async def _obey(self, frame: Frame) -> None:
+    def said(self, frame: Frame) -> Awaitable[None] | None:
+        """As `Hearer`."""
         if frame.kind == "hello" and not self.ready.is_set():
             self.version = frame.text(0)[:100]
             if len(frame.fields) > 1:
-                self._folders = {s: OwnFolder(frame.fields[1]) for _, s in self._streams()}
+                self._hearing.hide(frame.fields[1])
             self.ready.set()
         elif frame.kind == "variables":
             self._variables = [frame]
             self._variables_told.set()
         elif (exchange := self._exchange) is None:
-            return
+            return None
         elif frame.kind == "done":
-            self._drain()
+            self._hearing.drain()
             exchange.outcome.exit_code = frame.number(0)
             exchange.outcome.signal = frame.number(1)
             exchange.over.set()
@@ -290,11 +248,12 @@ class Kernel:
             and exchange.artifacts < _MAX_ARTIFACTS
         ):
             exchange.artifacts += 1
-            await exchange.listener.artifact(
+            return exchange.listener.artifact(
                 frame.text(0)[:200], frame.text(1)[:100], frame.fields[2]
             )
         elif frame.kind == "call":
-            await exchange.listener.call(frame.text(0)[:100], frame.text(1)[:200], frame.text(2))
+            exchange.listener.call(frame.text(0)[:100], frame.text(1)[:200], frame.text(2))
+        return None
 
 
 def _build_fields(build: Build) -> list[str]:
@@ -375,16 +334,3 @@ def _refill(file: int, data: bytes) -> None:
     at = 0
     while at < len(data):
         at += os.pwrite(file, data[at:], at)
-
-
-def _available(fd: int, limit: int) -> bytes | None:
-    try:
-        return os.read(fd, limit)
-    except BlockingIOError:
-        return None
-
-
-def _pipe_bytes(fd: int) -> int:
-    count = bytearray(4)
-    fcntl.ioctl(fd, termios.FIONREAD, count)
-    return int.from_bytes(count, sys.byteorder)

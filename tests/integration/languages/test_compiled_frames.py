@@ -41,7 +41,7 @@ class _Listening:
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
         return None
 
-    async def call(self, call_id: str, name: str, arguments: str) -> None:
+    def call(self, call_id: str, name: str, arguments: str) -> None:
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.execution.frames import Frame, FrameReader, MalformedFrame, encode, write
+from kowalski.execution.frames import Frame, Frames, MalformedFrame, encode, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,22 +30,21 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
-@given(st.lists(st.lists(st.binary(max_size=200), max_size=6), max_size=5))
-def test_frames_are_read_as_they_were_written(messages: list[list[bytes]]) -> None:
-    async def talk() -> list[Frame | None]:
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        try:
-            for fields in messages:
-                os.write(writing, encode("frame", *fields))
-            os.close(writing)
-            reader = FrameReader(reading)
-            return [await reader.read() for _ in range(len(messages) + 1)]
-        finally:
-            os.close(reading)
+def taken(frames: Frames) -> list[Frame]:
+    return list(iter(frames.take, None))
 
-    read = anyio.run(talk)
-    assert read == [*(Frame("frame", tuple(fields)) for fields in messages), None]
+
+@given(st.lists(st.lists(st.binary(max_size=200), max_size=6), max_size=5), st.data())
+def test_frames_are_taken_as_they_were_written_in_pieces_of_any_size(
+    messages: list[list[bytes]], data: st.DataObject
+) -> None:
+    written = b"".join(encode("frame", *fields) for fields in messages)
+    cuts = data.draw(st.lists(st.integers(0, len(written))).map(sorted))
+    frames, found = Frames(), []
+    for start, end in pairwise([0, *cuts, len(written)]):
+        frames.add(written[start:end])
+        found += taken(frames)
+    assert found == [Frame("frame", tuple(fields)) for fields in messages]
 
 
 async def test_a_frame_larger_than_the_pipe_arrives_while_it_is_written(
@@ -52,33 +52,36 @@ async def test_a_frame_larger_than_the_pipe_arrives_while_it_is_written(
 ) -> None:
     reading, writing = pipe
     body = b"x" * 3_000_000
-    read: list[Frame | None] = []
+    frames = Frames()
+    found: list[Frame] = []
 
     async def receive() -> None:
-        read.append(await FrameReader(reading).read())
+        while not found:
+            await anyio.wait_readable(reading)
+            frames.add(os.read(reading, 65536))
+            found.extend(taken(frames))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(receive)
         await write(writing, encode("artifact", body))
-    assert read == [Frame("artifact", (body,))]
+    assert found == [Frame("artifact", (body,))]
 
 
 @pytest.mark.parametrize(
     "nonsense",
     [b"\n", b"9 1\nx", b"run -1\nx", b"run 1e3\nx", b"run 99999999999\nx", b"x" * 5000],
 )
-async def test_bytes_that_are_no_frame_are_refused(pipe: tuple[int, int], nonsense: bytes) -> None:
-    reading, writing = pipe
-    os.write(writing, nonsense)
+def test_bytes_that_are_no_frame_are_refused(nonsense: bytes) -> None:
+    frames = Frames()
+    frames.add(nonsense)
     with pytest.raises(MalformedFrame):
-        await FrameReader(reading).read()
+        frames.take()
 
 
-async def test_a_frame_that_is_cut_off_counts_as_the_end(pipe: tuple[int, int]) -> None:
-    reading, writing = pipe
-    os.write(writing, b"run 100\nonly this")
-    os.close(writing)
-    assert await FrameReader(reading).read() is None
+def test_a_frame_that_is_cut_off_is_none() -> None:
+    frames = Frames()
+    frames.add(b"run 100\nonly this")
+    assert frames.take() is None
 
 
 async def test_a_reader_that_has_gone_is_told(pipe: tuple[int, int]) -> None:

@@ -23,6 +23,7 @@ from kowalski.model.event import Finished, ProgramError, Started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from kowalski.agent.conduct.admission import Admitted
     from kowalski.agent.conduct.lease import Lease
@@ -153,20 +154,20 @@ class Conductor:
         """As `Listener`: the program made something."""
         await self.run.artifact(name, media_type, data)
 
-    async def call(self, call_id: str, name: str, arguments: str) -> None:
+    def call(self, call_id: str, name: str, arguments: str) -> None:
         """As `Listener`: the program calls its caller, and waits without its slot."""
         self._calls.add(call_id)
         self._clock.pause()
         if self._slot is not None:
             self._slot.release()
-        await self.run.call(call_id, name, arguments)
+        self.run.call(call_id, name, arguments)
 
     @asynccontextmanager
     async def _workbench(self) -> AsyncIterator[tuple[Workbench, Kernel, bool]]:
         admitted, request = self._admitted, self.request
         if request.session is None:
             async with (
-                self._slots.hold(self.lease.principal) as self._slot,
+                self._place(),
                 self._fresh_workbench() as (workbench, kernel),
             ):
                 yield workbench, kernel, False
@@ -183,14 +184,12 @@ class Conductor:
                 if self._kernel_name is None:
                     await session.workbench.retire(kernel)
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
+    def _place(self) -> AbstractAsyncContextManager[Slot | None]:
         """A slot, but for what goes on for long beside others, mostly waiting."""
         if self.request.background:
-            yield
-        else:
-            async with self._slots.hold(self.lease.principal) as self._slot:
-                yield
+            return nullcontext()
+        self._slot = self._slots.hold(self.lease.principal)
+        return self._slot
 
     @asynccontextmanager
     async def _fresh_workbench(self) -> AsyncIterator[tuple[Workbench, Kernel]]:

@@ -143,7 +143,7 @@ class LiveRun:
         self.artifacts.append(artifact)
         self._happen(artifact)
 
-    async def call(self, call_id: str, name: str, arguments: str) -> None:
+    def call(self, call_id: str, name: str, arguments: str) -> None:
         """Take in a call of the program's to its caller."""
         self._write_pending()
         self._happen(HostCall(seq=self._seq, call_id=call_id, name=name, arguments=arguments))

@@ -41,7 +41,10 @@ class Session:
 
     def turn(self, language: str, kernel: str) -> anyio.Lock:
         """The lock of one of its kernels: a kernel is at one run at a time."""
-        return self.turns.setdefault((language, kernel), anyio.Lock(fast_acquire=True))
+        turn = self.turns.get((language, kernel))
+        if turn is None:
+            turn = self.turns[language, kernel] = anyio.Lock(fast_acquire=True)
+        return turn
 
     async def variables(self, language: str, name: str) -> str:
         """The names that one of its kernels holds, as a JSON array; none if it has no such kernel.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +10,7 @@ import anyio
 from kowalski.errors import Busy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from typing import Self
 
 
 class Slots:
@@ -24,19 +23,9 @@ class Slots:
         self._queue_limit = queue_limit
         self._waiting: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
 
-    @asynccontextmanager
-    async def hold(self, principal: str) -> AsyncIterator[Slot]:
-        """A slot for the block's duration, waited for.
-
-        Raises:
-            Busy: too many runs wait already.
-        """
-        slot = Slot(self, principal)
-        await slot.acquire()
-        try:
-            yield slot
-        finally:
-            slot.release()
+    def hold(self, principal: str) -> Slot:
+        """A slot for the duration of an `async with` block."""
+        return Slot(self, principal)
 
     async def _take(self, principal: str, *, returning: bool) -> None:
         if self.busy < self.total and not self._waiting:
@@ -80,13 +69,24 @@ class Slots:
 
 
 class Slot:
-    """One run's claim to a slot, which it may lay down and take up again."""
+    """One run's claim to a slot, which it may lay down and take up again.
+
+    Raises:
+        Busy: on entering, where too many runs wait already.
+    """
 
     def __init__(self, slots: Slots, principal: str) -> None:
         self._slots = slots
         self._principal = principal
         self._held = False
         self._was_held = False
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.release()
 
     async def acquire(self) -> None:
         """Wait for the slot, unless it is held. One that was laid down is never refused.

@@ -127,14 +127,16 @@ class SocketLink:
 
     async def _listen(self) -> None:
         try:
-            while (value := await self._connection.receive()) is not None:
-                if (answer := self._waiting.get(value["id"])) is not None:
-                    answer.value = value
-                    answer.arrived.set()
+            await self._connection.hear(self._take)
         finally:
             self._broken = True
             for answer in self._waiting.values():
                 answer.arrived.set()
+
+    def _take(self, value: dict[str, Any]) -> None:
+        if (answer := self._waiting.get(value["id"])) is not None:
+            answer.value = value
+            answer.arrived.set()
 
 
 class _Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -16,6 +17,8 @@ from kowalski.errors import AgentUnavailable, Busy, InvalidRequest, KowalskiErro
 from kowalski.model.json_form import compact
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from kowalski.agent.agent import Agent
     from kowalski.agent.service.connection import Connection
 
@@ -41,14 +44,24 @@ class Conversation:
         """Answer until the face has gone."""
         try:
             async with anyio.create_task_group() as tasks:
-                while (question := await self._next_question()) is not None:
-                    if (withdrawn := question.get("cancel")) is None:
-                        tasks.start_soon(self._reply, question)
-                    else:
-                        self._withdraw(withdrawn)
-                tasks.cancel_scope.cancel()
+                try:
+                    await self._connection.hear(partial(self._hear, tasks))
+                finally:
+                    tasks.cancel_scope.cancel()
         finally:
             await self._desk.close()
+
+    def _hear(self, tasks: TaskGroup, question: Any) -> None:
+        """What the face asks or withdraws. One that speaks nonsense is taken for gone."""
+        number = None
+        if isinstance(question, dict):
+            number = question.get("cancel", question.get("id"))
+        if not isinstance(number, int):
+            self._connection.leave()
+        elif "cancel" in question:
+            self._withdraw(number)
+        else:
+            tasks.start_soon(self._reply, question)
 
     def _withdraw(self, number: int) -> None:
         """The face no longer waits for the answer to its question `number`."""
@@ -92,17 +105,6 @@ class Conversation:
         self._begun[number] = run_id
         if len(self._begun) > _REMEMBERED_RUNS:
             del self._begun[next(iter(self._begun))]
-
-    async def _next_question(self) -> dict[str, Any] | None:
-        """What the face asks or withdraws next; None when it has gone or speaks nonsense."""
-        try:
-            question = await self._connection.receive()
-        except AgentUnavailable:
-            return None
-        if not isinstance(question, dict):
-            return None
-        number = question.get("cancel", question.get("id"))
-        return question if isinstance(number, int) else None
 
 
 def _refusal(code: str, message: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ Statement: TypeAlias = tuple[str, tuple[str | int | float | None, ...]]
 
 _SIZE_BYTES: Final = 256 * 1024
 _LONGEST_BYTES: Final = 16 * 1024
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HEADER: Final = struct.Struct("<II")
 _END: Final = bytes(_HEADER.size)
 
@@ -52,7 +53,7 @@ class RedoLog:
             OSError: the file cannot be written.
             UnicodeEncodeError: a value holds half a surrogate pair.
         """
-        body = json.dumps(statements, ensure_ascii=False, separators=(",", ":")).encode()
+        body = _ENCODER.encode(statements).encode()
         end = self._at + _HEADER.size + len(body)
         if len(body) > _LONGEST_BYTES or end + len(_END) > _SIZE_BYTES:
             return False
