@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -42,10 +43,12 @@ def stdio_streams() -> Iterator[tuple[Incoming, Outgoing]]:
     """
     source = _claim(0, os.open(os.devnull, os.O_RDONLY))
     sink = _claim(1, os.dup(2))
+    outgoing = Outgoing(sink)
+    incoming = Incoming(source, outgoing)
     try:
-        outgoing = Outgoing(sink)
-        yield Incoming(source, outgoing), outgoing
+        yield incoming, outgoing
     finally:
+        incoming.stop()
         for own, standard in ((source, 0), (sink, 1)):
             os.dup2(own, standard)
             os.close(own)
@@ -105,7 +108,8 @@ class Outgoing(_Stream):
 class Incoming(_Stream):
     """Gives the messages of the client, until it says no more.
 
-    A line that is no message is answered with an error, and passed over.
+    A line that is no message is answered with an error, and passed over. The descriptor stays
+    registered while messages are asked for as quickly as they come.
     """
 
     def __init__(self, source: int, outgoing: Outgoing) -> None:
@@ -114,6 +118,10 @@ class Incoming(_Stream):
         self._buffer = bytearray()
         self._searched = 0
         self._too_long = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._came = anyio.Event()
+        self._waiting = False
+        self._ended = False
 
     def __aiter__(self) -> Self:
         return self
@@ -154,10 +162,9 @@ class Incoming(_Stream):
             self._searched = len(self._buffer)
             if self._searched > LONGEST_LINE:
                 await self._forget()
-            data = await self._read()
-            if not data:
+            if self._ended:
                 return None
-            self._buffer += data
+            await self._more()
 
     async def _forget(self) -> None:
         self._buffer.clear()
@@ -166,13 +173,46 @@ class Incoming(_Stream):
             self._too_long = True
             await self._refuse(None, PARSE_ERROR, "The message is too long")
 
-    async def _read(self) -> bytes:
+    def stop(self) -> None:
+        """Listen no more."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._source)
+            self._loop = None
+
+    async def _more(self) -> None:
+        """Wait for more of what the client says, or for its end."""
+        if self._loop is None:
+            loop = asyncio.get_running_loop()
+            try:
+                loop.add_reader(self._source, self._hear)
+            except PermissionError:
+                # A regular file is always ready, and epoll will not say so.
+                self._keep(await anyio.to_thread.run_sync(os.read, self._source, _READ_BYTES))
+                return
+            self._loop = loop
+        self._came = anyio.Event()
+        self._waiting = True
         try:
-            await anyio.wait_readable(self._source)
-        except PermissionError:
-            # A regular file is always ready, and epoll will not say so.
-            return await anyio.to_thread.run_sync(os.read, self._source, _READ_BYTES)
-        return os.read(self._source, _READ_BYTES)
+            await self._came.wait()
+        finally:
+            self._waiting = False
+
+    def _hear(self) -> None:
+        if not self._waiting and len(self._buffer) > _READ_BYTES:
+            # The rest can wait in the pipe until somebody asks for it.
+            self.stop()
+            return
+        try:
+            self._keep(os.read(self._source, _READ_BYTES))
+        except BlockingIOError:
+            return
+        self._came.set()
+
+    def _keep(self, data: bytes) -> None:
+        self._buffer += data
+        if not data:
+            self._ended = True
+            self.stop()
 
     async def _refuse_line(self, line: bytes) -> None:
         try:

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,7 @@ LONGEST_SOCKET_PATH: Final = 100
 """Bytes. Linux takes 107 and macOS 103."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
     """Folders and files of one user on one device. Nothing need exist before `create`.
 
@@ -66,7 +67,7 @@ class Places:
         """What the owner has set."""
         return self.config_dir / "settings.toml"
 
-    @property
+    @cached_property
     def grants_file(self) -> Path:
         """What the owner has granted."""
         return self.config_dir / "grants.toml"
