@@ -46,10 +46,10 @@ async def keep_house(
         if rounds % _STORAGE_ROUNDS == 0:
             try:
                 await expire_storage(journal, blobs, storage)
-            except StorageUnavailable as error:
-                _LOG.warning("Nothing old was let go of: %s", error)
-            expire_compiled = partial(compiled.expire, storage.output_days * _DAY_S)
-            await anyio.to_thread.run_sync(expire_compiled)
+                expire_compiled = partial(compiled.expire, storage.output_days * _DAY_S)
+                await anyio.to_thread.run_sync(expire_compiled)
+            except (StorageUnavailable, OSError) as error:
+                _LOG.warning("What is old was not let go of: %s", error)
         rounds += 1
         await anyio.sleep(_ROUND_S)
         await pool.expire()

@@ -56,3 +56,17 @@ async def test_a_run_whose_ending_cannot_be_written_has_one_all_the_same(
     assert events == ["started", "output", "finished"]
     assert again.result == result
     assert written.status == "ok"
+
+
+async def test_a_figure_that_cannot_be_kept_costs_nobody_a_run(tmp_path: Path) -> None:
+    picture = r"Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')"
+    async with Engine(embedded=True, home=tmp_path) as engine:
+        state = (await engine.agent_status()).state_dir
+        listed = Path(state, "blobs", "all")
+        listed.rmdir()
+        listed.write_text("no folder")
+        drawn = await engine.run(RunRequest(language="javascript", code=picture, session="s"))
+        after = await engine.run(RunRequest(language="javascript", code="6 * 7", session="s"))
+    assert (drawn.status, drawn.artifacts) == ("ok", ())
+    assert any("image.png could not be kept" in note for note in drawn.notes)
+    assert (after.value, after.fresh) == ("42", False)

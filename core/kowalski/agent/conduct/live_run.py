@@ -80,6 +80,7 @@ class LiveRun:
         self._blobs = blobs
         self._output_bytes = output_bytes
         self._seq = 0
+        self._notes: list[str] = []
         self._unwritten: tuple[Statement, ...] = ()
         self._ending: tuple[Statement, ...] = ()
         self._recent: deque[tuple[Event, int]] = deque()
@@ -129,8 +130,14 @@ class LiveRun:
         self._happen(Compiling(seq=self._seq, doing=doing))
 
     async def artifact(self, name: str, media_type: str, data: bytes) -> None:
-        """Take in a thing that the program made."""
-        ref = await anyio.to_thread.run_sync(self._blobs.put, data)
+        """Take in a thing that the program made. The run goes on without what cannot be kept."""
+        try:
+            ref = await anyio.to_thread.run_sync(self._blobs.put, data)
+        except (KowalskiError, OSError) as error:
+            _LOG.warning("%s of the run %s is lost: %s", name, self.run_id, error)
+            told = error.user_message if isinstance(error, KowalskiError) else error.strerror
+            self._notes.append(f"{name} could not be kept: {told}")
+            return
         self._write_pending()
         artifact = Artifact(
             seq=self._seq,
@@ -193,7 +200,8 @@ class LiveRun:
         self.output("stderr", b"", final=True)
         batch = self._take_pending()
         start = self._kept - sum(size for _, size in batch)
-        finished = replace(finished, seq=self._seq, output=self.totals())
+        notes = (*finished.notes, *self._notes)
+        finished = replace(finished, seq=self._seq, output=self.totals(), notes=notes)
         printed = self._entries(batch, start)
         now = time.time()
         try:

@@ -166,7 +166,9 @@ class Blobs:
                 ) from error
             raise
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                # It may be that the folder itself is damaged, which was told already.
+                temporary.unlink()
         return ref
 
     def _link(self, temporary: Path, ref: BlobRef) -> None:
