@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -14,8 +12,6 @@ import anyio
 from kowalski.errors import KowalskiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from kowalski.execution.clock import Clock
     from kowalski.execution.kernel import Kernel
     from kowalski.execution.limits import EffectiveLimits
@@ -39,7 +35,10 @@ class Verdict:
 
 
 class Warden:
-    """Watches one run. `order` ends it early; `verdict` tells afterwards whether it was ended."""
+    """Watches one run, as a task of its workbench.
+
+    `order` ends the run early; `verdict` tells afterwards whether it was ended.
+    """
 
     def __init__(
         self,
@@ -63,7 +62,10 @@ class Warden:
         self._deadline_s = deadline_s
         self._alone = alone
         self._ordered = anyio.Event()
-        self._begin: Callable[[], object] | None = None
+        self._watching = False
+        self._first_look: asyncio.TimerHandle | None = None
+        self._looking: anyio.CancelScope | None = None
+        self._left: anyio.Event
         self._cpu_before = workbench.cpu_s
 
     def order(self, verdict: Verdict) -> None:
@@ -71,29 +73,39 @@ class Warden:
         if self.verdict is None:
             self.verdict = verdict
             self._ordered.set()
-            self._watch_now()
+            self._look()
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Watch while the block runs the program. Most are over before a look is worth its time."""
-        loop = asyncio.get_running_loop()
-        async with anyio.create_task_group() as tasks:
-            self._begin = partial(tasks.start_soon, self._watch)
-            if self.verdict is not None:
-                self._watch_now()
-            first_look = loop.call_later(self._pause(), self._watch_now)
-            try:
-                yield
-            finally:
-                first_look.cancel()
-                if self._begin is None:
-                    tasks.cancel_scope.cancel()
-                self._begin = None
+    def watch(self) -> None:
+        """Watch from now on. Most runs are over before a look is worth its time."""
+        self._watching = True
+        if self.verdict is not None:
+            self._look()
+        else:
+            loop = asyncio.get_running_loop()
+            self._first_look = loop.call_later(self._pause(), self._look)
 
-    def _watch_now(self) -> None:
-        if self._begin is not None:
-            begin, self._begin = self._begin, None
-            begin()
+    async def leave(self) -> None:
+        """Watch no more. Whoever calls `watch` calls this, however the run ends."""
+        self._watching = False
+        if self._first_look is not None:
+            self._first_look.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._left.wait()
+
+    def _look(self) -> None:
+        if self._watching and self._looking is None:
+            self._looking = anyio.CancelScope()
+            self._left = anyio.Event()
+            self._workbench.tasks.start_soon(self._serve, self._looking)
+
+    async def _serve(self, looking: anyio.CancelScope) -> None:
+        try:
+            with looking:
+                await self._watch()
+        finally:
+            self._left.set()
 
     async def _watch(self) -> None:
         while self.verdict is None:

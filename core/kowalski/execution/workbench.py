@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 
 class Workbench:
-    """A live sandbox with its kernels. Whoever opened it closes it; `tasks` carries its kernels.
+    """A live sandbox with its kernels. Whoever opened it closes it.
 
-    `cpu_s` is the processor time that was used inside when it was last measured.
+    Attributes:
+        tasks: carries its kernels, and who watches over them.
+        cpu_s: the processor time that was used inside when it was last measured.
     """
 
     def __init__(self, mechanism: Mechanism, sandbox: Sandbox, tasks: TaskGroup) -> None:
         self.sandbox = sandbox
         self._mechanism = mechanism
-        self._tasks = tasks
+        self.tasks = tasks
         self._kernels: dict[tuple[str, str], Kernel] = {}
         self._spawning = anyio.Lock(fast_acquire=True)
         self._closing = anyio.Lock(fast_acquire=True)
@@ -69,7 +71,7 @@ class Workbench:
             key = name if name is not None else f"#{id(kernel)}"
             self._forget_ended()
             self._kernels[language, key] = kernel
-            self._tasks.start_soon(kernel.serve)
+            self.tasks.start_soon(kernel.serve)
             return kernel
 
     async def retire(self, kernel: Kernel) -> None:

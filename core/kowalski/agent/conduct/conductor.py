@@ -270,19 +270,23 @@ class Conductor:
         only_built = build is not None and build.only
         is_heard = request.background and not only_built
         heard = announcing(self.run, workbench.sandbox) if is_heard else nullcontext()
-        async with warden.watching(), heard:
-            outcome = await kernel.run(
-                request.code,
-                label=label_of(request),
-                listener=self,
-                stdin=request.stdin,
-                host_functions=request.host_functions,
-                inputs=self._inputs,
-                program=program_of(request),
-                last=request.session is None or self._kernel_name is None,
-                build=build,
-            )
-            self._clock.pause()
+        warden.watch()
+        try:
+            async with heard:
+                outcome = await kernel.run(
+                    request.code,
+                    label=label_of(request),
+                    listener=self,
+                    stdin=request.stdin,
+                    host_functions=request.host_functions,
+                    inputs=self._inputs,
+                    program=program_of(request),
+                    last=request.session is None or self._kernel_name is None,
+                    build=build,
+                )
+                self._clock.pause()
+        finally:
+            await warden.leave()
         return outcome, warden
 
     def _begin(self, workbench: Workbench, kernel: Kernel) -> None:

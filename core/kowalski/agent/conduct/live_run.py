@@ -85,7 +85,7 @@ class LiveRun:
         self._ending: tuple[Statement, ...] = ()
         self._recent: deque[tuple[Event, int]] = deque()
         self._recent_bytes = 0
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None
         self._pending: deque[tuple[Stream, str, int]] = deque()
         self._pending_bytes = 0
         self._kept = 0
@@ -268,6 +268,8 @@ class LiveRun:
                 return self._from_memory(from_seq - oldest, max_bytes)
             if self.finished is not None:
                 return ()
+            if self._changed is None:
+                self._changed = anyio.Event()
             await self._changed.wait()
 
     def _from_memory(self, index: int, max_bytes: int) -> list[Event]:
@@ -334,8 +336,9 @@ class LiveRun:
         self._recent_bytes += sum(size for _, size in batch)
         while self._recent_bytes > MEMORY_BYTES:
             self._recent_bytes -= self._recent.popleft()[1]
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
 
 def _last_line(text: str) -> str:
