@@ -38,9 +38,10 @@ def compact(value: object) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [compact(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): compact(item) for key, item in value.items()}
     kind: Any = type(value)
+    # To ask whether it is a mapping takes longer than the rest.
+    if not hasattr(kind, "__dataclass_fields__") and isinstance(value, Mapping):
+        return {str(key): compact(item) for key, item in value.items()}
     return {
         name: compact(held)
         for name, default in _defaults(kind)

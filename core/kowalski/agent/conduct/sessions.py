@@ -139,16 +139,19 @@ class Sessions:
             RightsDenied: the session may do what the caller, with `spec`, may not.
             Busy: too many sessions are at work.
         """
-        async with self._opening:
-            session = self._sessions.get(name)
-            if session is not None and not session.workbench.closed:
-                _check_joining(session, spec)
-                return session
-            await self._make_room()
-            workbench = await Workbench.open(self._mechanism, spec, self._tasks)
-            session = Session(name, workbench, spec, lease)
-            self._sessions[name] = session
-            return session
+        if (session := self._joined(name, spec)) is None:
+            async with self._opening:
+                if (session := self._joined(name, spec)) is None:
+                    await self._make_room()
+                    workbench = await Workbench.open(self._mechanism, spec, self._tasks)
+                    session = self._sessions[name] = Session(name, workbench, spec, lease)
+        return session
+
+    def _joined(self, name: str, spec: SandboxSpec) -> Session | None:
+        if not self.stands(name):
+            return None
+        _check_joining(self._sessions[name], spec)
+        return self._sessions[name]
 
     async def close(self, name: str) -> None:
         """End a session with everything in it.
