@@ -23,6 +23,7 @@ final class Repl {
     private final Control control = new Control(loader);
     private final JShell shell;
     private final Sources sources;
+    private final Intake intake;
     private final Variables variables;
     private final Consumer<Findings> warn;
     private final Set<String> offered = new HashSet<>();
@@ -36,6 +37,7 @@ final class Repl {
             .compilerOptions("-proc:none", Findings.LINT, "-XDstringConcat=inline")
             .build();
         sources = new Sources(shell);
+        intake = new Intake(shell);
         variables = new Variables(shell, control);
     }
 
@@ -127,7 +129,7 @@ final class Repl {
     }
 
     private Draft draft(Block block) {
-        return new Draft(block, shell, control, loader, variables, sources);
+        return new Draft(block, shell, intake, control, loader, variables, sources);
     }
 
     private String valueOf(VarSnippet variable) {

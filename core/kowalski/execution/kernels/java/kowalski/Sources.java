@@ -83,13 +83,18 @@ final class Sources {
     /** What the compiler says of a snippet. */
     Findings found(Source source, Snippet snippet) {
         Findings found = new Findings(source.block);
+        tell(source, snippet, found);
+        return found;
+    }
+
+    /** Have what the compiler says of a snippet among what was found. */
+    void tell(Source source, Snippet snippet, Findings found) {
         for (Diag diagnosis : (Iterable<Diag>) shell.diagnostics(snippet)::iterator) {
             int offset = source.part.offset() - source.part.shift() + (int) diagnosis.getPosition();
             String message = diagnosis.getMessage(Locale.ENGLISH);
             if (diagnosis.isError()) found.error(offset, diagnosis.getCode(), message);
             else found.warning(offset, diagnosis.getCode(), message);
         }
-        return found;
     }
 
     /** Why a snippet cannot be. */
