@@ -41,12 +41,12 @@ final class Findings {
 
     /** An error, at an offset of the block. `type` is the compiler's name for it, or "". */
     void error(int offset, String type, String told) {
-        errors.add(message("error", offset, type, told));
+        note(errors, message("error", offset, type, told));
     }
 
     /** A warning; the others as for an error. */
     void warning(int offset, String type, String told) {
-        warnings.add(message("warning", offset, type, told));
+        note(warnings, message("warning", offset, type, told));
     }
 
     /** Whether what is wrong may be right before code that follows, since that names what was not found. */
@@ -80,10 +80,15 @@ final class Findings {
             first.line(), first.column(), listing().stripTrailing(), messages());
     }
 
+    /** The shell writes code more than once around what it makes of it. */
+    private static void note(List<Failure.Message> messages, Failure.Message one) {
+        if (!messages.contains(one)) messages.add(one);
+    }
+
     private Failure.Message message(String severity, int offset, String type, String told) {
         // The classes that the kernel wraps around code are nobody's business.
         String said = told.lines().filter(line -> !line.strip().startsWith("location:"))
-            .collect(Collectors.joining("\n"));
+            .collect(Collectors.joining("\n")).replace(" in  has been", " has been");
         Block.Place place = block.place(offset);
         return new Failure.Message(severity, type, said, place.line(), place.column());
     }
