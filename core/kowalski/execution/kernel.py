@@ -167,7 +167,8 @@ class Kernel:
             frames.append(encode("run", code, label, " ".join(host_functions), *places))
             await self._send(*frames, stdin=(stdin or "").encode("utf-8", "surrogateescape"))
             self.runs += 1
-            if build is None:
+            if build is None and self.language != "java":
+                exchange.is_compiled = True
                 listener.begins()
             if self.alive:
                 await exchange.over.wait()
@@ -327,7 +328,7 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
         outcome.diagnostics = tuple(sorted(told, key=_weight))[:_MAX_DIAGNOSTICS]
         return
     exchange.is_compiled = True
-    if build is not None and not build.only:
+    if build is None or not build.only:
         exchange.listener.begins()
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages

@@ -26,12 +26,14 @@ final class Repl {
     private final Intake intake;
     private final Variables variables;
     private final Consumer<Findings> warn;
+    private final Runnable begins;
     private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
 
-    /** `warn` hears of warnings, before the code that they are about runs. */
-    Repl(Consumer<Findings> warn) {
+    /** `warn` hears of warnings, before the code that they are about runs, and `begins` that it does. */
+    Repl(Consumer<Findings> warn, Runnable begins) {
         this.warn = warn;
+        this.begins = begins;
         shell = JShell.builder()
             .executionEngine(new Control.Provider(control), Map.of())
             .compilerOptions("-proc:none", Findings.LINT, "-XDstringConcat=inline")
@@ -55,6 +57,7 @@ final class Repl {
         Draft draft = taken(block, isAlone, over);
         try {
             draft.warnings().forEach(warn);
+            begins.run();
             String value = draft.run(over);
             Block.Part main = draft.block().mainPart();
             if (main != null && !over.getAsBoolean()) {
