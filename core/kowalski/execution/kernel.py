@@ -109,6 +109,12 @@ class Kernel:
         """Whether it can take code."""
         return not self.ended.is_set()
 
+    @property
+    def compiling(self) -> bool:
+        """Whether it compiles what it is to run, and will hear of an interrupt after that."""
+        exchange = self._exchange
+        return self.language == "java" and exchange is not None and not exchange.is_compiled
+
     async def serve(self) -> None:
         """Carry what the kernel says until it ends."""
         with self._listening():

@@ -114,3 +114,19 @@ async def test_a_block_of_declarations_may_end_with_what_never_returns(engine: E
     result = await _run(engine, "ends", code)
     assert result.error is not None
     assert (result.error.message, result.error.line) == ("of 2", 3)
+
+
+async def test_a_timeout_while_a_block_is_compiled_leaves_its_session_as_it_was(
+    engine: Engine,
+) -> None:
+    await _run(engine, "slow", "int alive = 7;")
+    code = "\n".join(f"long of{i}(long n) {{ return n * {i}; }}" for i in range(150))
+    request = RunRequest(
+        language="java",
+        code=code + '\nSystem.out.print("ran");',
+        session="slow",
+        limits=Limits(wall_s=0.05),
+    )
+    result = await engine.run(request)
+    assert (result.status, result.session_alive, result.stdout) == ("timeout", True, "")
+    assert await _held(engine, "slow") == {"alive": "7"}

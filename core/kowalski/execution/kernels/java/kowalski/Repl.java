@@ -57,7 +57,7 @@ final class Repl {
         Draft draft = taken(block, isAlone, over);
         try {
             draft.warnings().forEach(warn);
-            begins.run();
+            if (!over.getAsBoolean()) begins.run();
             String value = draft.run(over);
             Block.Part main = draft.block().mainPart();
             if (main != null && !over.getAsBoolean()) {
