@@ -103,6 +103,12 @@ class Kernel:
         """Whether it can take code."""
         return not self.ended.is_set()
 
+    @property
+    def compiling(self) -> bool:
+        """Whether it compiles what it is to run, and will hear of an interrupt after that."""
+        exchange = self._exchange
+        return self.language == "java" and exchange is not None and not exchange.is_compiled
+
     async def serve(self) -> None:
         """Carry what the kernel says until it ends."""
         self._hearing.begin()
@@ -163,7 +169,8 @@ class Kernel:
             frames.append(encode("run", code, label, " ".join(host_functions), *places))
             await self._send(*frames, stdin=(stdin or "").encode("utf-8", "surrogateescape"))
             self.runs += 1
-            if build is None:
+            if build is None and self.language != "java":
+                exchange.is_compiled = True
                 listener.begins()
             if self.alive:
                 await exchange.over.wait()
@@ -286,7 +293,7 @@ def _note_compiled(exchange: _Exchange, frame: Frame) -> None:
         outcome.diagnostics = tuple(sorted(told, key=_weight))[:_MAX_DIAGNOSTICS]
         return
     exchange.is_compiled = True
-    if build is not None and not build.only:
+    if build is None or not build.only:
         exchange.listener.begins()
     if frame.kind == "kept" and build is not None and build.kept is not None:
         outcome.diagnostics = build.kept.messages

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _WATCH_S: Final = 0.05
 _GRACE_S: Final = 0.5
+_COMPILER_GRACE_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,13 @@ class Warden:
                 await self._ordered.wait()
         await self._end()
 
-    async def inspect(self) -> None:
-        """Measure what the run uses, and judge it."""
+    async def inspect(self) -> bool:
+        """Measure what the run uses, and judge it; whether there is room for it."""
         try:
             usage = await self._workbench.sandbox.usage()
         except (KowalskiError, OSError):
             # The sandbox is on its way out; the kernel's end says the rest.
-            return
+            return False
         self.peak_memory_bytes = max(self.peak_memory_bytes or 0, usage.memory_bytes)
         self.cpu_s = max(self.cpu_s or 0.0, usage.cpu_s - self._cpu_before)
         self._workbench.cpu_s = usage.cpu_s
@@ -135,6 +136,7 @@ class Warden:
         elif self.cpu_s > limits.cpu_s:
             reason = f"It used its {limits.cpu_s:g} s of processor time (cpu_s)."
             self.order(Verdict("timeout", reason, gentle=True))
+        return usage.memory_bytes <= limits.memory_bytes and usage.disk_bytes <= limits.disk_bytes
 
     def _kill(self, what: str, limit: str, key: str) -> None:
         reason = (
@@ -164,6 +166,12 @@ class Warden:
                 await self._workbench.sandbox.signal(self._kernel.process, signal.SIGINT)
                 # The run's end cancels this: an interrupted kernel that answers keeps its state.
                 await anyio.sleep(_GRACE_S / 2)
+            # A compiler hears nothing. What it was to compile does not run any more.
+            with anyio.move_on_after(_COMPILER_GRACE_S):
+                while self._kernel.compiling:
+                    if not await self.inspect():
+                        break
+                    await anyio.sleep(_WATCH_S)
         if self._alone:
             await self._workbench.close()
         else:

@@ -56,6 +56,8 @@ async def test_a_server_is_told_to_listen_and_others_in_its_session_talk_to_it(
         ("python", "1", 1),
         ("rust", 'fn main() { println!("up"); }', 1),
         ("rust", "fn main() { nothing }", 0),
+        ("java", "1", 1),
+        ("java", "nothing", 0),
     ],
 )
 async def test_its_program_is_told_to_begin_if_it_could_be_compiled(

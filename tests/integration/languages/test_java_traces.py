@@ -132,6 +132,27 @@ new ObjectOutputStream(bytes).writeObject(said);
     assert (result.error and result.error.type, result.stdout) == (None, "a $JShell$ do_it$")
 
 
+async def test_lambdas_that_were_written_down_are_read_back_in_their_session(
+    engine: Engine,
+) -> None:
+    lambdas = "; ".join(
+        f'out.writeObject((Runnable & Serializable) () -> System.out.print("{i} "))'
+        for i in range(4)
+    )
+    await _run(
+        engine,
+        "read",
+        f"""var written = new ByteArrayOutputStream();
+Serializable with(int n) {{ return (Supplier<Integer> & Serializable) () -> n; }}
+{{ var out = new ObjectOutputStream(written); {lambdas}; out.writeObject(with(7)); }}""",
+    )
+    code = """var in = new ObjectInputStream(new ByteArrayInputStream(written.toByteArray()));
+for (int i = 0; i < 4; i++) ((Runnable) in.readObject()).run();
+((Supplier<?>) in.readObject()).get()"""
+    result = await _run(engine, "read", code)
+    assert (result.stdout, result.value) == ("0 1 2 3 ", "7")
+
+
 async def test_the_same_name_declared_anew_is_another_class(engine: Engine) -> None:
     await _run(engine, "anew", "class Own { int n = 1; } Object first = new Own();")
     result = await _run(engine, "anew", "class Own { int n = 2; }\nfirst.getClass() == Own.class")

@@ -67,6 +67,20 @@ async def test_statements_are_warned_of_at_their_own_lines(engine: Engine) -> No
     assert (await _run(engine, "n", "warnings")).stderr == ""
 
 
+async def test_each_use_of_what_a_session_deprecates_is_told_once_where_it_stands(
+    engine: Engine,
+) -> None:
+    await _run(engine, "@Deprecated class Old { static Old made() { return null; } }", "old")
+    code = """Old one = null;
+var two = new Old();
+var three = Old.made();
+var four = (Function<Old, Old>) (Old given) -> given;"""
+    result = await _run(engine, code, "old")
+    places = sorted((one.line, one.column) for one in result.diagnostics)
+    assert places == [(1, 1), (2, 15), (3, 13), (4, 22), (4, 27), (4, 34)]
+    assert {one.message for one in result.diagnostics} == {"Old has been deprecated"}
+
+
 async def test_errors_come_before_warnings(engine: Engine) -> None:
     code = "package all;\nclass All {\n  java.util.List raw;\n  int no = absent;\n}"
     result = await _run(engine, code, None)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kowalski.model.event import ProgramError
     from kowalski.model.run import Toolchain
 
-_SOURCES: Final = KERNELS / "java" / "kowalski"
+_SOURCES: Final = KERNELS / "java"
 _OLDEST_MAJOR: Final = 17
 _VERSION: Final = re.compile(r'JAVA_VERSION="(\d+)([^"]*)"')
 _MB: Final = 2**20
@@ -93,7 +93,15 @@ class Java:
         memory = memory_bytes // _MB
         heap = max(_LEAST_HEAP_MB, memory - max(_BESIDE_HEAP_MB, memory // 4))
         sources = str(_SOURCES)
-        building = (java, *_STARTING, f"{sources}/Build.java", sources, made, java, *_STARTING)
+        building = (
+            java,
+            *_STARTING,
+            f"{sources}/kowalski/Build.java",
+            sources,
+            made,
+            java,
+            *_STARTING,
+        )
         return Program(
             argv=(
                 java,
@@ -173,4 +181,4 @@ def _made(home: Path) -> Path:
 
 @cache
 def _sources() -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.java")))
+    return b"".join(path.read_bytes() for path in sorted(_SOURCES.rglob("*.java")))

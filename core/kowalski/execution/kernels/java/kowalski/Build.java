@@ -17,6 +17,7 @@ final class Build {
         Path made = Path.of(arguments[1]);
         Path jar = made.resolve("kernel.jar");
         compile(Path.of(arguments[0]), made.resolve("classes"));
+        extend(Path.of(arguments[0]), made.resolve("classes"));
         pack(made.resolve("classes"), jar);
         archive(made, jar, List.of(arguments).subList(2, arguments.length));
     }
@@ -25,7 +26,7 @@ final class Build {
         List<String> words = new ArrayList<>(List.of(
             "-d", classes.toString(), "-proc:none", "-nowarn", "-XDignore.symbol.file",
             "-encoding", "UTF-8", "-classpath", sources.resolve("none").toString()));
-        try (Stream<Path> files = Files.list(sources)) {
+        try (Stream<Path> files = Files.list(sources.resolve("kowalski"))) {
             files.map(Path::toString).filter(name -> name.endsWith(".java"))
                 .filter(name -> !name.endsWith("Build.java")).forEach(words::add);
         }
@@ -34,13 +35,21 @@ final class Build {
         if (status != 0) System.exit(status);
     }
 
+    /** Compile what extends the JDK's shell from within, if this JDK's is as it expects. */
+    private static void extend(Path sources, Path classes) {
+        ToolProvider.getSystemJavaCompiler().run(
+            null, OutputStream.nullOutputStream(), OutputStream.nullOutputStream(),
+            "-d", classes.toString(), "-proc:none", "-nowarn", "-encoding", "UTF-8",
+            "--patch-module", "jdk.jshell=" + sources, sources.resolve("jdk/jshell/Joint.java").toString());
+    }
+
     private static void pack(Path classes, Path jar) throws IOException {
         Manifest manifest = new Manifest();
         Attributes main = manifest.getMainAttributes();
         main.put(Attributes.Name.MANIFEST_VERSION, "1.0");
         main.put(Attributes.Name.MAIN_CLASS, "kowalski.Kernel");
-        // For descriptors by their numbers.
-        main.put(new Attributes.Name("Add-Opens"), "java.base/java.io");
+        // For descriptors by their numbers, and to extend the shell.
+        main.put(new Attributes.Name("Add-Opens"), "java.base/java.io jdk.jshell/jdk.jshell");
         try (OutputStream file = Files.newOutputStream(jar);
                 JarOutputStream out = new JarOutputStream(file, manifest);
                 Stream<Path> found = Files.walk(classes)) {

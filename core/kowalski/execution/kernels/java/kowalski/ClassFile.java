@@ -5,7 +5,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.IntUnaryOperator;
 import java.util.function.UnaryOperator;
@@ -19,6 +21,11 @@ final class ClassFile {
     private static final int CLASS = 7;
     private static final int STRING = 8;
     private static final int METHOD = 10;
+    private static final String CODE = "Code";
+    // What reads lambdas back knows them by their names' hashes, after these many bytes.
+    private static final String READING = "$deserializeLambda$";
+    private static final int SWITCH = 11;
+    private static final byte INVOKESTATIC = (byte) 0xb8;
 
     private final byte[] bytes;
     private final int[] places;
@@ -62,10 +69,19 @@ final class ClassFile {
         for (int i = 1; i < places.length; i++) {
             if (places[i] != 0 && bytes[places[i]] == STRING) held.add(number(places[i] + 1));
         }
+        Map<Integer, Integer> hashes = new HashMap<>();
         for (int i = 1; i < texts.length; i++) {
             boolean isText = held.contains(i) && texts[i].chars().anyMatch(Character::isWhitespace);
-            if (texts[i] != null && !isText) texts[i] = renamed.apply(texts[i]);
+            if (texts[i] == null || isText) continue;
+            String name = renamed.apply(texts[i]);
+            if (held.contains(i)) hashes.put(texts[i].hashCode(), name.hashCode());
+            texts[i] = name;
         }
+        int read = held.isEmpty() ? 0 : method(READING);
+        if (read == 0) return;
+        // Newer shells ask first whether to stop.
+        int asked = bytes[read] == INVOKESTATIC ? 3 : 0;
+        new Switch(bytes, read, SWITCH + asked).replace(hashes);
     }
 
     /** Tell which file it comes from, and the lines there for those that it has. */
@@ -78,6 +94,26 @@ final class ClassFile {
             for (int i = 0; i < members; i++) at = located(at + 6, file, lines);
         }
         located(at, file, lines);
+    }
+
+    /** Where the instructions of a method begin; 0 if there is none of this name. */
+    private int method(String name) {
+        int at = end + 6;
+        at += 2 + 2 * number(at);
+        for (int kind = 0; kind < 2; kind++) {
+            int members = number(at);
+            at += 2;
+            for (int i = 0; i < members; i++) {
+                boolean isSought = kind == 1 && name.equals(texts[number(at + 2)]);
+                int attributes = number(at + 6);
+                at += 8;
+                for (int j = 0; j < attributes; j++) {
+                    if (isSought && CODE.equals(texts[number(at)])) return at + 14;
+                    at += 6 + (number(at + 2) << 16 | number(at + 4));
+                }
+            }
+        }
+        return 0;
     }
 
     byte[] bytes() {
@@ -110,7 +146,7 @@ final class ClassFile {
         for (int i = 0; i < attributes; i++) {
             String name = texts[number(at)];
             int start = at + 6;
-            if (name.equals("Code")) {
+            if (name.equals(CODE)) {
                 int code = start + 8 + (number(start + 4) << 16 | number(start + 6));
                 located(code + 2 + 8 * number(code), file, lines);
             } else if (name.equals("SourceFile")) {

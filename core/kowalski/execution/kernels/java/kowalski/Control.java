@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import jdk.jshell.JShell;
+import jdk.jshell.Snippet;
 import jdk.jshell.Snippet.Status;
 import jdk.jshell.VarSnippet;
 import jdk.jshell.execution.LocalExecutionControl;
@@ -47,6 +48,11 @@ final class Control extends LocalExecutionControl {
     Control(Loader loader) {
         super(loader);
         this.loader = loader;
+    }
+
+    /** What is to be run for a snippet that the shell has compiled. */
+    static Call call(JShell shell, Snippet snippet) {
+        return new Call(shell.sourceCodeAnalysis().wrapper(snippet).fullClassName(), Names.MAIN);
     }
 
     /** What the shell wanted to have run since the last time. */

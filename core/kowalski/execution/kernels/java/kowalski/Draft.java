@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import jdk.jshell.DeclarationSnippet;
 import jdk.jshell.JShell;
 import jdk.jshell.PersistentSnippet;
@@ -22,7 +24,7 @@ final class Draft {
     /** A part that was taken: what is to run, and what it has changed. */
     private static final class Step {
         /** Where variables lay; null for statements, which change nothing of it. */
-        final Map<String, Field> before;
+        Map<String, Field> before;
         final List<Snippet> made = new ArrayList<>();
         final List<Snippet> overwritten = new ArrayList<>();
         List<Control.Call> calls = List.of();
@@ -36,16 +38,22 @@ final class Draft {
 
     private final Block block;
     private final JShell shell;
+    private final Intake intake;
     private final Control control;
     private final Loader loader;
     private final Variables variables;
     private final Sources sources;
     private final List<Step> steps = new ArrayList<>();
     private final List<Findings> warnings = new ArrayList<>();
+    // Up to here, parts are taken one by one.
+    private int single;
 
-    Draft(Block block, JShell shell, Control control, Loader loader, Variables variables, Sources sources) {
+    Draft(
+            Block block, JShell shell, Intake intake, Control control, Loader loader,
+            Variables variables, Sources sources) {
         this.block = block;
         this.shell = shell;
+        this.intake = intake;
         this.control = control;
         this.loader = loader;
         this.variables = variables;
@@ -55,9 +63,12 @@ final class Draft {
     /** Have the shell take all parts, until `over`. `isAlone`: nothing may be declared twice. */
     void take(boolean isAlone, BooleanSupplier over) throws Failure {
         if (isAlone) Finals.refuseWrites(block);
-        for (Block.Part part : block.parts) {
+        int at = 0;
+        while (at < block.parts.size()) {
             if (over.getAsBoolean()) return;
-            take(new Sources.Source(block, part), isAlone);
+            int taken = takeTogether(at);
+            if (taken == 0) take(source(at), isAlone);
+            at += Math.max(1, taken);
         }
         for (Step step : steps) {
             for (Snippet snippet : step.made) {
@@ -127,8 +138,11 @@ final class Draft {
             }
             made.addAll(step.made);
         }
-        for (Snippet one : made) {
-            if (one instanceof PersistentSnippet && shell.status(one).isActive()) shell.drop(one);
+        made.removeIf(one -> !(one instanceof PersistentSnippet) || !shell.status(one).isActive());
+        if (!intake.forget(made)) {
+            for (Snippet one : made) {
+                if (shell.status(one).isActive()) shell.drop(one);
+            }
         }
         locate();
         control.calls();
@@ -153,6 +167,56 @@ final class Draft {
         step.moves = variables.moves(step.before, events);
         locate();
         control.calls();
+    }
+
+    /** Have the shell take parts at once, where that can be; how many it took. */
+    private int takeTogether(int at) throws Failure {
+        if (at < single) return 0;
+        List<Block.Part> left = block.parts.subList(at, block.parts.size());
+        List<String> codes = left.stream().takeWhile(Intake::isJoinable).map(Block.Part::code).toList();
+        Optional<List<List<Snippet>>> made = intake.take(codes);
+        if (made.isEmpty()) single = at + codes.size();
+        return made.isEmpty() ? 0 : taken(at, made.get());
+    }
+
+    private int taken(int at, List<List<Snippet>> made) throws Failure {
+        int end = at + made.size();
+        Findings found = new Findings(block);
+        for (int i = at; i < end; i++) {
+            for (Snippet one : made.get(i - at)) sources.tell(source(i), one, found);
+        }
+        if (found.hasErrors()) {
+            String later = block.parts.stream().skip(end).map(Block.Part::code).collect(Collectors.joining("\n"));
+            if (!found.isMendedBy(later)) throw found.failure();
+            single = end;
+            return 0;
+        }
+        if (!found.messages().isEmpty()) warnings.add(found);
+        for (int i = at; i < end; i++) declare(source(i), made.get(i - at));
+        locate();
+        control.calls();
+        Map<String, Field> fields = variables.fields();
+        for (Step step : steps.subList(steps.size() - made.size(), steps.size())) {
+            if (step.made.get(0) instanceof PersistentSnippet) step.before = fields;
+        }
+        return made.size();
+    }
+
+    private Sources.Source source(int part) {
+        return new Sources.Source(block, block.parts.get(part));
+    }
+
+    /** Note what was taken with others; fresh as it is, it moves no variable. */
+    private void declare(Sources.Source source, List<Snippet> made) {
+        Step step = new Step(null);
+        steps.add(step);
+        step.made.addAll(made);
+        List<Control.Call> calls = new ArrayList<>();
+        for (Snippet one : made) {
+            sources.put(one, source);
+            if (one.subKind().isExecutable()) calls.add(Control.call(shell, one));
+        }
+        step.calls = calls;
     }
 
     private void note(SnippetEvent event, Sources.Source source, Step step) {

@@ -2,6 +2,8 @@ package kowalski;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** What the compiler says of a block. */
@@ -11,6 +13,9 @@ final class Findings {
 
     private static final int MOST_TOLD = 20;
     private static final int MOST_LISTED = 50;
+
+    private static final Pattern UNKNOWN = Pattern.compile("compiler\\.err\\.(?:cant\\.resolve|doesnt\\.exist)");
+    private static final Pattern MISSING = Pattern.compile("(?:symbol:\\s+\\w+|package) ([\\w$]+)");
 
     private final Block block;
     private final List<Failure.Message> errors = new ArrayList<>();
@@ -36,12 +41,22 @@ final class Findings {
 
     /** An error, at an offset of the block. `type` is the compiler's name for it, or "". */
     void error(int offset, String type, String told) {
-        errors.add(message("error", offset, type, told));
+        note(errors, message("error", offset, type, told));
     }
 
     /** A warning; the others as for an error. */
     void warning(int offset, String type, String told) {
-        warnings.add(message("warning", offset, type, told));
+        note(warnings, message("warning", offset, type, told));
+    }
+
+    /** Whether what is wrong may be right before code that follows, since that names what was not found. */
+    boolean isMendedBy(String code) {
+        for (Failure.Message one : errors) {
+            Matcher missing = MISSING.matcher(one.message());
+            if (!UNKNOWN.matcher(one.type()).lookingAt() || !missing.find()) continue;
+            if (Pattern.compile("\\b" + Pattern.quote(missing.group(1)) + "\\b").matcher(code).find()) return true;
+        }
+        return false;
     }
 
     /** Errors before warnings. */
@@ -65,10 +80,15 @@ final class Findings {
             first.line(), first.column(), listing().stripTrailing(), messages());
     }
 
+    /** The shell writes code more than once around what it makes of it. */
+    private static void note(List<Failure.Message> messages, Failure.Message one) {
+        if (!messages.contains(one)) messages.add(one);
+    }
+
     private Failure.Message message(String severity, int offset, String type, String told) {
         // The classes that the kernel wraps around code are nobody's business.
         String said = told.lines().filter(line -> !line.strip().startsWith("location:"))
-            .collect(Collectors.joining("\n"));
+            .collect(Collectors.joining("\n")).replace(" in  has been", " has been");
         Block.Place place = block.place(offset);
         return new Failure.Message(severity, type, said, place.line(), place.column());
     }

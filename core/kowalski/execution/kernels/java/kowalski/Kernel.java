@@ -17,8 +17,9 @@ public final class Kernel {
     };
 
     private final Channel channel;
-    private final Repl repl = new Repl(this::warn);
-    private final Program program = new Program(this::warn);
+    private final Repl repl = new Repl(this::warn, this::begin);
+    private final Program program = new Program(this::warn, this::begin);
+    private boolean begun = true;
     private volatile boolean running;
     private volatile boolean interrupted;
 
@@ -92,12 +93,15 @@ public final class Kernel {
         Exits.expect(last);
         interrupted = false;
         running = true;
+        begun = true;
         int code = 0;
         try {
             Streams.refresh();
             Block block = new Block(frame.field(1), frame.field(0), repl.analysis());
             // A class of a program's own would not see what is given.
-            String value = execute(block, last, furnish(frame));
+            boolean isGiven = furnish(frame);
+            begun = false;
+            String value = execute(block, last, isGiven);
             if (last) Turn.awaitOthers();
             if (value != null && Exits.code() == null) channel.send("value", value);
         } catch (Failure failure) {
@@ -146,6 +150,17 @@ public final class Kernel {
         describe(failure.messages);
         channel.send("error", failure.type, failure.getMessage(),
             number(failure.line), number(failure.column), failure.traceback);
+    }
+
+    /** Tell once that the program begins. */
+    private void begin() {
+        if (begun) return;
+        begun = true;
+        try {
+            channel.send("built");
+        } catch (IOException gone) {
+            throw new UncheckedIOException(gone);
+        }
     }
 
     /** Tell what the compiler says of code that it took. */

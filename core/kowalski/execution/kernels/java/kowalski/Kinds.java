@@ -24,7 +24,14 @@ final class Kinds {
         "[A-Za-z_$][\\w$]*(?:\\s*\\.\\s*[A-Za-z_$][\\w$]*|\\s*\\[[^\\];]*\\])*\\s*(?:[-+*/%&|^]|<<|>>>?)?=(?!=)(?s:.*)" + END);
     private static final Pattern CALL = Pattern.compile("[A-Za-z_$](?s:.*)(?:\\)|\\+\\+|--)" + END);
 
+    private static final Pattern INFERRED = Pattern.compile("(?:final\\s+|@[\\w.]+(?:\\([^)]*\\))?\\s*)*var\\b");
+
     private Kinds() {}
+
+    /** Whether it is a variable whose type is not told. */
+    static boolean isInferred(String piece) {
+        return INFERRED.matcher(bare(piece)).lookingAt();
+    }
 
     /** What comes after blanks and comments. */
     static String bare(String code) {

@@ -111,10 +111,12 @@ final class Program {
     private final JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     private final StandardJavaFileManager files;
     private final Consumer<Findings> warn;
+    private final Runnable begins;
 
-    /** `warn` hears of warnings, before the program begins. */
-    Program(Consumer<Findings> warn) throws IOException {
+    /** `warn` hears of warnings, before the program begins, and `begins` that it does. */
+    Program(Consumer<Findings> warn, Runnable begins) throws IOException {
         this.warn = warn;
+        this.begins = begins;
         files = compiler.getStandardFileManager(null, Locale.ENGLISH, UTF_8);
         files.setLocation(StandardLocation.CLASS_PATH, List.of());
         files.setLocation(StandardLocation.SOURCE_PATH, List.of());
@@ -123,6 +125,7 @@ final class Program {
     /** Compile a block and call its `main`, if it has one. */
     void run(Block block) throws Failure {
         Map<String, ByteArrayOutputStream> bytes = compile(block);
+        begins.run();
         try {
             launch(new Loader(bytes), bytes.keySet());
         } catch (Throwable thrown) {

@@ -23,19 +23,23 @@ final class Repl {
     private final Control control = new Control(loader);
     private final JShell shell;
     private final Sources sources;
+    private final Intake intake;
     private final Variables variables;
     private final Consumer<Findings> warn;
+    private final Runnable begins;
     private final Set<String> offered = new HashSet<>();
     private final Imports imports = new Imports();
 
-    /** `warn` hears of warnings, before the code that they are about runs. */
-    Repl(Consumer<Findings> warn) {
+    /** `warn` hears of warnings, before the code that they are about runs, and `begins` that it does. */
+    Repl(Consumer<Findings> warn, Runnable begins) {
         this.warn = warn;
+        this.begins = begins;
         shell = JShell.builder()
             .executionEngine(new Control.Provider(control), Map.of())
             .compilerOptions("-proc:none", Findings.LINT, "-XDstringConcat=inline")
             .build();
         sources = new Sources(shell);
+        intake = new Intake(shell);
         variables = new Variables(shell, control);
     }
 
@@ -53,6 +57,7 @@ final class Repl {
         Draft draft = taken(block, isAlone, over);
         try {
             draft.warnings().forEach(warn);
+            if (!over.getAsBoolean()) begins.run();
             String value = draft.run(over);
             Block.Part main = draft.block().mainPart();
             if (main != null && !over.getAsBoolean()) {
@@ -127,7 +132,7 @@ final class Repl {
     }
 
     private Draft draft(Block block) {
-        return new Draft(block, shell, control, loader, variables, sources);
+        return new Draft(block, shell, intake, control, loader, variables, sources);
     }
 
     private String valueOf(VarSnippet variable) {

@@ -10,6 +10,7 @@ import jdk.jshell.DeclarationSnippet;
 import jdk.jshell.Diag;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
+import jdk.jshell.VarSnippet;
 
 /** Where what the shell has taken stands in its blocks. */
 final class Sources {
@@ -19,6 +20,10 @@ final class Sources {
             return block.line(part, 1);
         }
     }
+
+    // A type, a member or a constructor, as warnings name it.
+    private static final Pattern NAMED = Pattern.compile(
+        "(?:found raw type: (?:[\\w$]+\\.)*)?([\\w$]+)(?:\\([^)]*\\))?(?: in .*has been deprecated|\\s*$)", Pattern.MULTILINE);
 
     private final JShell shell;
     private final Map<Snippet, Source> known = new IdentityHashMap<>();
@@ -83,13 +88,29 @@ final class Sources {
     /** What the compiler says of a snippet. */
     Findings found(Source source, Snippet snippet) {
         Findings found = new Findings(source.block);
+        tell(source, snippet, found);
+        return found;
+    }
+
+    /** Have what the compiler says of a snippet among what was found. */
+    void tell(Source source, Snippet snippet, Findings found) {
         for (Diag diagnosis : (Iterable<Diag>) shell.diagnostics(snippet)::iterator) {
             int offset = source.part.offset() - source.part.shift() + (int) diagnosis.getPosition();
             String message = diagnosis.getMessage(Locale.ENGLISH);
+            if (snippet instanceof VarSnippet && isOfNothing(diagnosis, message, source.part)) continue;
             if (diagnosis.isError()) found.error(offset, diagnosis.getCode(), message);
             else found.warning(offset, diagnosis.getCode(), message);
         }
-        return found;
+    }
+
+    /** Whether it is about the name of a type that the shell has inferred, which stands nowhere. */
+    private static boolean isOfNothing(Diag diagnosis, String message, Block.Part part) {
+        Matcher named = NAMED.matcher(message);
+        if (diagnosis.isError() || !Kinds.isInferred(part.code()) || !named.lookingAt()) return false;
+        int at = (int) diagnosis.getPosition();
+        String name = "(?:(?:new\\b|\\.|::)\\s*)?(?:[\\w$]+\\s*\\.\\s*)*" + Pattern.quote(named.group(1)) + "(?![\\w$])";
+        if (at < 0 || at > part.code().length()) return true;
+        return !Pattern.compile(name).matcher(part.code()).region(at, part.code().length()).lookingAt();
     }
 
     /** Why a snippet cannot be. */
