@@ -266,6 +266,25 @@ def test_inputs_are_paths(bash: KernelProcess, tmp_path: Path) -> None:
     assert bash.run('cat "$context"', inputs={"context": context}).stdout == "the text"
 
 
+@pytest.mark.parametrize("name", ["name", "label", "length", "index"])
+def test_an_input_may_have_any_name(bash: KernelProcess, tmp_path: Path, name: str) -> None:
+    told = bash.run(f'echo "${name}"', inputs={name: tmp_path})
+    assert told.stdout == f"{tmp_path}\n"
+
+
+@pytest.mark.parametrize("label", ["", "<code>", "ä/ö.md", "x"])
+@pytest.mark.parametrize("code", ["", "\n", "# ä", "echo 'ä ö'", "echo ä\n\n"])
+def test_a_block_of_any_text_and_label_follows_any_other(
+    lasting: KernelProcess, label: str, code: str
+) -> None:
+    for setting in ("set -e", "set +e"):
+        assert lasting.run(setting).exit_code == 0
+        told = lasting.run(code, label=label, functions={"ask": lambda: "fine"})
+        assert (told.exit_code, told.stderr) == (0, "")
+        again = lasting.run(code, label=label)
+        assert (again.exit_code, again.stdout) == (0, told.stdout)
+
+
 def test_output_leaves_as_it_is(bash: KernelProcess) -> None:
     told = bash.run(r"printf '\377\0\r\n'; echo ä >&2")
     assert (told.stdout_bytes, told.stderr) == (b"\xff\0\r\n", "ä\n")

@@ -8,7 +8,8 @@
 # such as an unset variable under `set -u`, arrives at the EXIT trap: it writes the state down and
 # lets a new shell take its place, in the same process.
 #
-# Bash cannot keep descriptors from the programs that it starts: they inherit the kernel's two.
+# Bash cannot keep descriptors from the programs that it starts: they inherit the kernel's.
+# Between a block's arrival and `done` is only what cannot wait: all is slow after an idle moment.
 
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
     echo "Bash $BASH_VERSION is too old: 4.4 or newer is needed." >&2
@@ -21,19 +22,25 @@ if [[ ${1-} ]]; then
     __k_again=1
 else
     exec {__k_in}<&3 {__k_out}>&4 3<&- 4>&- {__k_stdin}<&0 {__k_stdout}>&1 {__k_stderr}>&2
+    exec {__k_null}>/dev/null
     __k_again=
     __k_bash=$BASH
     __k_main=${BASH_SOURCE[0]}
+    # shellcheck disable=SC1091 -- beside this file
+    source "${BASH_SOURCE[0]%/*}/bash_variables.sh"
     __k_folder=${TMPDIR:-/tmp}/bash.$$
     __k_functions=" "
     __k_inputs=" "
     __k_lock=
     __k_calls=0
     __k_trace=
-    __k_program=()
+    __k_program=
     __k_own=()
     __k_told=
     __k_final=
+    __k_called=bash
+    __k_file=$__k_folder/"<code>"
+    __k_usual="6 0 <code>"
 fi
 __k_pid=$BASHPID
 __k_running=
@@ -42,39 +49,41 @@ __k_old_debug=
 __k_at_exit=
 __k_asking=
 
-__k_send() { # KIND FIELD...: send one frame
-    local LC_ALL=C IFS=' ' header=$1 field
+__k_send() { # KIND FIELD...: send one frame, at once: who sends it may be killed
+    local LC_ALL=C IFS= header=$1 field
     shift
     for field in "$@"; do header+=" ${#field}"; done
-    builtin printf '%s\n' "$header" >&"$__k_out"
-    if (($#)); then builtin printf '%s' "$@" >&"$__k_out"; fi
+    builtin printf '%s\n%s' "$header" "$*" >&"$__k_out"
 }
 
 __k_receive() { # read one frame into __k_kind and __k_fields
-    local LC_ALL=C IFS=' ' header length field
-    local -a lengths
+    local LC_ALL=C IFS=' ' lengths
     # Nothing is lost if an interrupt strikes before the first character, and only then.
     __k_first=
     if [[ $__k_asking && $__k_leaving ]]; then return 1; fi
     __k_take "$__k_in" __k_first
-    IFS= builtin read -r -u "$__k_in" header || builtin exit 0
-    header=$__k_first$header
-    # shellcheck disable=SC2206 -- numbers, split at blanks
-    lengths=($header)
-    __k_kind=${lengths[0]}
+    builtin read -r -u "$__k_in" __k_kind lengths || builtin exit 0
+    __k_kind=$__k_first$__k_kind
+    # shellcheck disable=SC2086 -- numbers
+    __k_unpack $lengths
+}
+
+__k_unpack() { # LENGTH...: read a frame's fields, where characters are bytes
+    local IFS=+ length at=0 all
+    length=$(($*))
+    if ((length)); then
+        builtin read -r -N "$length" -u "$__k_in" all || builtin exit 0
+    fi
     __k_fields=()
-    for length in "${lengths[@]:1}"; do
-        field=
-        if ((length)); then
-            IFS= builtin read -r -d '' -N "$length" -u "$__k_in" field || builtin exit 0
-        fi
-        __k_fields+=("$field")
+    for length in "$@"; do
+        __k_fields+=("${all:at:length}")
+        at=$((at + length))
     done
 }
 
 __k_take() { # FD NAME: take one character, however long it takes to come
     # A signal between Bash's last look for one and its wait is only seen when the wait is over.
-    until IFS= builtin read -r -t 1 -N 1 -u "$1" "$2"; do
+    until builtin read -r -t 1 -N 1 -u "$1" "$2"; do
         if (($? <= 128)); then builtin exit 0; fi
     done
 }
@@ -233,53 +242,52 @@ __k_offer() { # NAME...: define the host's functions
     done
 }
 
-__k_variables() { # the names that the user made, as a JSON array
-    local IFS=$' \n' __k_name __k_attributes __k_kind __k_preview __k_list= __k_count=0
-    for __k_name in $(compgen -v); do
-        if [[ $__k_known == *" $__k_name "* || $__k_name == __k_* || $__k_name == FUNCNAME || $__k_inputs == *" $__k_name "* ]]; then
-            continue
+__k_await() { # hear the next frame; make ready for a block if it brings one
+    builtin trap __k_interrupted INT
+    __k_line= __k_command= __k_blamed= __k_signalled= __k_errexit= __k_status=
+    BASH_ARGV0=$__k_called
+    local IFS=' ' LC_CTYPE=C
+    if [[ ${LC_ALL-} ]]; then local LC_ALL=C; fi
+    __k_take "$__k_in" __k_first
+    builtin read -r -u "$__k_in" __k_kind __k_a __k_b __k_c __k_more || builtin exit 0
+    if [[ $__k_first$__k_kind$__k_b == run[1-9]* && ! $__k_more ]]; then
+        builtin read -r -N $((__k_a + __k_b + __k_c)) -u "$__k_in" __k_all || builtin exit 0
+        __k_code=${__k_all:0:__k_a} __k_running=1
+        if [[ "$__k_b $__k_c ${__k_all:__k_a}" != "$__k_usual" || ! -d $__k_folder ]]; then
+            __k_name "${__k_all:__k_a:__k_b}"
+            __k_equip "${__k_all:__k_a + __k_b}"
+            __k_usual="$__k_b 0 ${__k_all:__k_a}"
         fi
-        __k_attributes=${!__k_name@a}
-        case $__k_attributes in
-        *a*) __k_kind=array __k_preview=$(declare -p "$__k_name" 2>&1) __k_preview=${__k_preview#*=} ;;
-        *A*) __k_kind="associative array" __k_preview=$(declare -p "$__k_name" 2>&1) __k_preview=${__k_preview#*=} ;;
-        *i*) __k_kind=integer __k_preview=${!__k_name-} ;;
-        *) __k_kind=string __k_preview=${!__k_name-} ;;
-        esac
-        __k_quoted "${__k_preview:0:80}"
-        __k_list+="${__k_list:+,}{\"name\":\"$__k_name\",\"type\":\"$__k_kind\",\"preview\":$__k_json}"
-        if ((++__k_count >= 200)); then break; fi
-    done
-    for __k_name in $(compgen -A function); do
-        if ((__k_count >= 200)); then break; fi
-        if [[ $__k_name == __k_* || $__k_name == exit || $__k_name == trap || $__k_functions == *" $__k_name "* ]]; then
-            continue
-        fi
-        __k_quoted "$__k_name()"
-        __k_list+="${__k_list:+,}{\"name\":${__k_json/()/},\"type\":\"function\",\"preview\":$__k_json}"
-        ((++__k_count))
-    done
-    __k_send variables "[$__k_list]"
+    else
+        __k_kind=$__k_first$__k_kind
+        # shellcheck disable=SC2086 -- numbers
+        __k_unpack $__k_a $__k_b $__k_c $__k_more
+        if [[ $__k_kind != run ]]; then return; fi
+        __k_code=${__k_fields[0]} __k_usual= __k_running=1
+        __k_name "${__k_fields[1]}"
+        __k_equip "${__k_fields[@]:2}"
+    fi
+    # One newline at the end, or errors there would be told of a line too many.
+    builtin printf '%s\n' "${__k_code%$'\n'}" >|"$__k_file"
 }
 
-__k_prepare() { # CODE LABEL FUNCTIONS [NAME PATH]...: make ready for a block
-    local IFS=' ' index name label=${2//\//_}
-    for ((index = 3; index + 1 < ${#__k_fields[@]}; index += 2)); do
-        name=${__k_fields[index]}
-        builtin printf -v "$name" '%s' "${__k_fields[index + 1]}"
-        __k_inputs+="$name "
-    done
-    # shellcheck disable=SC2086 -- names without blanks
-    __k_offer $3
-    __k_line= __k_command= __k_blamed= __k_signalled= __k_errexit= __k_status=
+__k_name() { # LABEL: name the block's file, and call the shell by it
+    __k_called=${1//\//_}
+    __k_file=$__k_folder/${__k_called:-code}
+    # From Bash 5.0 on this is $0, which would be the kernel's file.
+    __k_called=${__k_called/#"<code>"/bash}
+    BASH_ARGV0=$__k_called
     if [[ ! -d $__k_folder ]]; then command -p mkdir -p "$__k_folder"; fi
-    __k_file=$__k_folder/${label:-code}
-    # From Bash 5.0 on this is $0, which would be this file.
-    BASH_ARGV0=${__k_program[0]:-${label/#"<code>"/bash}}
-    # One newline at the end, or errors there would be told of a line too many.
-    builtin printf '%s\n' "${1%$'\n'}" >|"$__k_file"
-    __k_running=1
-    if [[ $__k_trace ]]; then set -x; fi
+}
+
+__k_equip() { # FUNCTIONS [NAME PATH]...: give the block its host's functions and its inputs
+    # shellcheck disable=SC2086 -- names without blanks
+    __k_offer $1
+    while (($# > 2)); do
+        builtin printf -v "$2" '%s' "$3"
+        __k_inputs+="$2 "
+        shift 2
+    done
 }
 
 __k_conclude() { # tell how the block ended that left __k_end
@@ -298,7 +306,6 @@ __k_conclude() { # tell how the block ended that left __k_end
     if [[ $__k_signalled ]]; then __k_status=130; fi
     if [[ $__k_at_exit ]]; then __k_clean_up; fi
     __k_running=
-    builtin trap __k_interrupted INT
     if [[ $__k_errexit ]]; then set -e; fi
     if [[ $__k_signalled ]]; then
         __k_send error KeyboardInterrupt interrupted "$__k_line" "" ""
@@ -357,32 +364,36 @@ set --
 # Twice, because a stray `break` in a block leaves the inner loop.
 while :; do
     while :; do
-        if [[ $__k_running ]]; then
-            # A stray `break` or `continue` ended the block.
-            __k_end=0
-            __k_conclude
-        fi
+        # A stray `break` or `continue` ended the block.
+        if [[ $__k_running ]]; then __k_end=0 && __k_conclude; fi
         if [[ $__k_told ]]; then
             # A program's arguments are no others'.
             set -- "${__k_own[@]}"
-            __k_program=() __k_told=
+            __k_program= __k_told=
         fi
-        __k_receive
-        if [[ $__k_kind == variables ]]; then
-            __k_variables
-        elif [[ $__k_kind == program ]]; then
-            __k_program=("${__k_fields[@]}")
-        elif [[ $__k_kind == last ]]; then
-            __k_final=1
-        elif [[ $__k_kind == run ]]; then
-            __k_prepare "${__k_fields[@]:0:3}"
-            if ((${#__k_program[@]})); then
-                __k_own=("$@") __k_told=1
-                set -- "${__k_program[@]:2}"
+        __k_await
+        while [[ ! $__k_running ]]; do
+            case $__k_kind in
+            variables) __k_variables ;;
+            last) __k_final=1 ;;
+            program) __k_program=${__k_fields[0]} __k_own=("$@") __k_told=1 && set -- "${__k_fields[@]:2}" ;;
+            esac
+            __k_await
+        done
+        if [[ $__k_program ]]; then BASH_ARGV0=$__k_program; fi
+        if [[ $__k_trace ]]; then set -x; fi
+        builtin source "$__k_file"
+        {
+            # One command, since every one of them is felt.
+            if [[ $((__k_end = $?))$__k_leaving$__k_final$__k_signalled$__k_at_exit == 0 && $- != *x* ]]; then
+                # Most blocks simply end.
+                __k_running= __k_trace=
+                builtin printf 'done 1\n0' >&"$__k_out"
+            else
+                __k_trace=${-//[!x]/}
+                set +x
             fi
-            builtin source "$__k_file"
-            { __k_end=$? __k_trace=${-//[!x]/} && set +x; } 2>/dev/null
-            __k_conclude
-        fi
+        } 2>&"$__k_null"
+        if [[ $__k_running ]]; then __k_conclude; fi
     done
 done
