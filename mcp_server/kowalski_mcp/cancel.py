@@ -5,7 +5,6 @@ from __future__ import annotations
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import RunId
-from kowalski_mcp.batch import FollowedBatch, is_batch
 from kowalski_mcp.result import execution_result
 from kowalski_mcp.scope import Scope
 from kowalski_mcp.tool import ExactTool
@@ -19,6 +18,9 @@ def cancel_tool(scope: Scope) -> ExactTool:
 
         A run that is over stays as it is. The state of its session may be lost.
         """
+        # A server starts without what only models need.
+        from kowalski_mcp.batch import FollowedBatch, is_batch
+
         engine = await scope.engine_of(run_id)
         await engine.cancel(run_id)
         state = await engine.wait(run_id)

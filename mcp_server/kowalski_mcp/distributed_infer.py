@@ -8,9 +8,6 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski.errors import InvalidRequest
-from kowalski.model.chat import ChatMessage, ChatRequest
-from kowalski_mcp.answer_schema import check_schema
-from kowalski_mcp.batch import FollowedBatch
 from kowalski_mcp.client import requester
 from kowalski_mcp.inference import Inference
 from kowalski_mcp.progress import CallClock
@@ -57,6 +54,11 @@ def distributed_infer_tool(scope: Scope) -> ExactTool:
         error. A batch that takes over 45 s goes on and is answered with status "running" and a
         run_id for wait or cancel. Long results are cut; read_output has them whole.
         """
+        # A server starts without what only models need.
+        from kowalski.model.chat import ChatMessage, ChatRequest
+        from kowalski_mcp.answer_schema import check_schema
+        from kowalski_mcp.batch import FollowedBatch
+
         before = () if system is None else (ChatMessage("system", system),)
         if template is not None and isinstance(inputs, str):
             inputs = await lines_of(inputs, scope, requester(ctx, scope.face))

@@ -8,7 +8,6 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ToolAnnotations
 
 from kowalski_mcp.arguments import Patience, RunId
-from kowalski_mcp.batch import FollowedBatch, is_batch
 from kowalski_mcp.progress import CallClock, follow
 from kowalski_mcp.result import execution_result
 from kowalski_mcp.scope import Scope
@@ -26,6 +25,9 @@ def wait_tool(scope: Scope) -> ExactTool:
         If it is not over after timeout_s, status is still "running": call again. Cancelling this
         call only stops the waiting.
         """
+        # A server starts without what only models need.
+        from kowalski_mcp.batch import FollowedBatch, is_batch
+
         clock = CallClock.start(scope, timeout_s)
         engine = await scope.engine_of(run_id)
         if await is_batch(engine, run_id):
