@@ -290,7 +290,7 @@ def test_output_leaves_as_it_is(bash: KernelProcess) -> None:
     assert (told.stdout_bytes, told.stderr) == (b"\xff\0\r\n", "ä\n")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_text_can_be_code_and_comes_back_unchanged(lasting: KernelProcess, text: str) -> None:
     quoted = "'" + text.replace("'", "'\\''") + "'"

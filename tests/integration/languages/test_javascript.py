@@ -197,7 +197,7 @@ _SNIPPETS = (
 
 
 @given(st.lists(st.sampled_from(_SNIPPETS), max_size=6), st.sampled_from(["\n", ";\n", "\n\n;"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_program_runs_as_it_stands(
     shared: KernelProcess, snippets: list[str], between: str
 ) -> None:

@@ -89,7 +89,7 @@ def test_the_last_expression_is_shown_as_notebooks_show_it(
     assert (told.value, told.exit_code, told.errors) == (value, 0, [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(value=st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_any_literal_is_shown_as_its_repr(lasting: KernelProcess, value: object) -> None:
     told = lasting.run(repr(value))

@@ -323,7 +323,7 @@ def tree(root: Path) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(deeds=st.lists(st.tuples(DEEDS, NAMES, NAMES), max_size=8))
 def test_after_taking_over_the_folder_is_what_the_program_saw(
     deeds: list[tuple[str, str, str]],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.errors import InvalidRequest
@@ -68,7 +68,6 @@ def test_what_is_no_file_is_said_to_be_what_it_is(
         pass
 
 
-@settings(deadline=None)
 @given(orders)
 def test_however_they_come_they_end_in_order(order: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +77,6 @@ def test_however_they_come_they_end_in_order(order: list[int]) -> None:
         assert [one.name for one in Path(folder).iterdir()] == ["out.jsonl"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans())), st.data())
 def test_answers_are_kept_wherever_the_file_was_cut_and_the_rest_is_asked_again(
     older: list[tuple[int, bool]], data: st.DataObject

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.execution.credentials import in_credentials_folder, search
@@ -200,7 +200,6 @@ def test_what_is_no_folder_hides_nothing(tmp_path: Path) -> None:
     assert search(str(put(tmp_path / "file"))).hidden == ()
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.sampled_from(["a", "b", ".env", "x.key", ".ssh", "notes"]), min_size=1),

@@ -226,7 +226,7 @@ def test_outcomes_may_be_read_in_any_pieces(texts: list[str], piece: int) -> Non
     assert tally.results == tally_of(*found).results
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False))
 def test_the_first_prompts_are_kept_whatever_came_first(random: Random) -> None:
     order = [*range(MOST_KEPT + 50)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kowalski.inference.exo.neighbourhood import Neighbourhood, place_of
@@ -125,7 +125,6 @@ def test_an_address_of_a_single_cable_may_be_asked_only_if_a_seed_has_one() -> N
     assert admitted("169.254.10.2", "http://169.254.10.1:52415")
 
 
-@settings(deadline=None)
 @given(address=st.one_of(VERSION_4, st.ip_addresses(v=6)), seeds=SEEDS)
 def test_nothing_else_is_admitted_than_what_is_at_home_or_where_a_seed_is(
     address: object, seeds: list[str]

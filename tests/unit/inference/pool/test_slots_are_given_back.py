@@ -31,7 +31,7 @@ callers = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 8)), min_size=1, max_
 
 
 @given(scripts, callers, st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 async def test_after_any_mix_of_outcomes_and_cancellations(
     scripts: list[list[Behaviour]], callers: list[tuple[float, float]], slots: int
 ) -> None:
