@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Self
 
-    import httpx2
-
     from kowalski.inference.completions.completion import Completion
     from kowalski.inference.completions.endpoint import Endpoint
+    from kowalski.inference.completions.http_client import HttpClient
     from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.limits import ExoLimits
     from kowalski.inference.exo.lookout import Lookout
@@ -74,7 +73,7 @@ class Attempt:
         self._doom: str | None = None
         self._whole = False
 
-    async def ask(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    async def ask(self, client: HttpClient, body: dict[str, Any]) -> None:
         """Send the request, and wait until an answer begins.
 
         Raises:
