@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -68,7 +69,9 @@ class Answer:
         self._ready: deque[ChatEvent] = deque()
         self._prefill = ""
         self._empty = 0
-        self._left_at = anyio.current_time()
+        # What `anyio.current_time` tells, which looks for the loop each time.
+        self._now = asyncio.get_running_loop().time
+        self._left_at = self._now()
         self._over = False
         self._failure: KowalskiError | None = None
 
@@ -114,11 +117,11 @@ class Answer:
         """
         if self._ready:
             return self._ready.popleft()
-        self.progress_at += anyio.current_time() - self._left_at
+        self.progress_at += self._now() - self._left_at
         try:
             return await self._next()
         finally:
-            self._left_at = anyio.current_time()
+            self._left_at = self._now()
 
     async def _next(self) -> ChatEvent:
         while not self._ready:
@@ -137,7 +140,10 @@ class Answer:
     async def aclose(self) -> None:
         """Close the connection. A server that still writes sees it at once."""
         self._over = True
-        with anyio.CancelScope(deadline=anyio.current_time() + 1, shield=True):
+        if self._response.is_closed:
+            # It was read to its end, and its connection serves others by now.
+            return
+        with anyio.CancelScope(deadline=self._now() + 1, shield=True):
             await self._chunks.aclose()
             await self._response.aclose()
 
@@ -152,7 +158,7 @@ class Answer:
         chunk: bytes | None = None
         broken: KowalskiError | None = None
         try:
-            if anyio.current_time() < self._incoming.deadline:
+            if self._now() < self._incoming.deadline:
                 chunk = await self._chunks.__anext__()
             else:
                 # Something comes all the time, and none of it is progress.
@@ -180,10 +186,10 @@ class Answer:
                 steps = self.completion.steps
                 self._ready.extend(self.completion.take(item))
                 if self.completion.steps > steps:
-                    self.progress_at = anyio.current_time()
+                    self.progress_at = self._now()
                     continue
             elif self._is_progress(item):
-                self.progress_at = anyio.current_time()
+                self.progress_at = self._now()
             self._empty += 1
             if self._empty > MAX_EMPTY_EVENTS:
                 raise MalformedStream(f"more than {MAX_EMPTY_EVENTS:,} events with nothing in them")

@@ -46,6 +46,7 @@ class Member:
         self._checking = anyio.Lock()
         self._checks = 0
         self._lacking: set[str] = set()
+        self._served: dict[str, ServedModel | None] = {}
 
     @property
     def slots(self) -> int:
@@ -68,9 +69,10 @@ class Member:
         """Whether calls for `model`, or for any that it has, may go to it now, slots aside."""
         if self.server.same_as is not None or self.allowance.rests_s:
             return False
-        shut = [name for name, breaker in self._breakers_of(model).items() if not breaker.admits]
         if model is not None:
-            return not shut
+            known = self._breakers.get(model)
+            return known is None or known.admits
+        shut = [name for name, breaker in self._breakers_of(None).items() if not breaker.admits]
         answering = {served.name for served in self.models if self._answers(served)}
         broken = {served.name for name in shut if (served := self.served(name)) is not None}
         return not answering or not answering <= broken
@@ -102,9 +104,17 @@ class Member:
 
         Ollama's `name:latest` goes by `name` as well.
         """
-        latest = f"{model}:latest"
-        found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
-        return max(found, key=lambda m: m.name == model, default=None)
+        if self.server.same_as is not None:
+            return None
+        try:
+            return self._served[model]
+        except KeyError:
+            # It is asked for several times for each prompt, and new with each check.
+            latest = f"{model}:latest"
+            found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
+            best = max(found, key=lambda m: m.name == model, default=None)
+            self._served[model] = best
+            return best
 
     def ready_for(self, model: str) -> bool:
         """Whether it answers for the model without loading it first."""
@@ -113,7 +123,7 @@ class Member:
 
     def _answers(self, model: ServedModel) -> bool:
         able = model.state in _ANSWERING or model.on_demand
-        return able and model.name not in self._lacking and self.server.same_as is None
+        return able and model.name not in self._lacking
 
     def loads(self, model: str) -> bool:
         """Whether it is loading the model, so that it will answer for it."""
@@ -123,12 +133,15 @@ class Member:
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""
         self._lacking.add(model)
+        self._served.clear()
 
     def _breakers_of(self, model: str | None) -> dict[str, Breaker]:
+        if model is not None:
+            return {model: self._breakers[model]} if model in self._breakers else {}
         return {
             name: breaker
             for name, breaker in self._breakers.items()
-            if name == model or (model is None and self.served(name) is not None)
+            if self.served(name) is not None
         }
 
     def changes_at(self, model: str, patience_s: float) -> float | None:
@@ -174,6 +187,7 @@ class Member:
                 self.models = models
                 self.problem = None
                 self._lacking.clear()
+                self._served.clear()
             except ServerUnavailable as error:
                 self.problem = error.user_message
             except TimeoutError:
