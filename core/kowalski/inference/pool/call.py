@@ -146,7 +146,8 @@ class Call:
             elif (pause := _loading_pause_s(error)) is not None and not self._others(
                 model, self._tries.errors
             ):
-                await anyio.sleep(pause)
+                with self._caller.stalling():
+                    await anyio.sleep(pause)
 
     def _goes_back(self, seat: Seat, model: str, error: Overloaded) -> bool:
         """Whether to wait in the line again, as if that server had not been asked."""
