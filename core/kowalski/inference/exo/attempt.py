@@ -12,6 +12,7 @@ from kowalski.inference.completions.answer import Answer
 from kowalski.inference.exo.fields import identifier
 from kowalski.inference.exo.node_api import MAX_LONG_BYTES
 from kowalski.inference.exo.task import read_tasks
+from kowalski.inference.model_server import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -146,8 +147,11 @@ class Attempt:
         try:
             with anyio.CancelScope() as self._reading:
                 return await step
-        except ServerUnavailable:
+        except ServerUnavailable as error:
             self.failed = True
+            if isinstance(error, Unreachable):
+                # That was one node, and no word about the cluster.
+                raise ServerUnavailable(error.user_message) from error
             raise
         finally:
             self._reading = None

@@ -20,7 +20,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.excerpt import sentences
-from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
+from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault, Unreachable
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
@@ -219,7 +219,10 @@ class Call:
             seat.refused(error.retry_after_s)
             return error
         except ServerUnavailable as error:
-            seat.failed(again=again, fault=isinstance(error, ServerFault))
+            if isinstance(error, Unreachable):
+                seat.unreached(again=again)
+            else:
+                seat.failed(again=again, fault=isinstance(error, ServerFault))
             if error.retry_after_s is not None:
                 member.allowance.rest(error.retry_after_s)
             return error

@@ -55,19 +55,22 @@ class Seat:
 
     def __init__(self, member: Member, model: str) -> None:
         self.member = member
-        self._model = model
+        self._model = member.own_name(model)
         self.told = False
         self.began = False
-        self._breaker = member.breaker(model)
+        self._breaker = member.breaker(self._model)
         self._entry = self._breaker.enter()
+        self._reach = member.reach
+        self._reached = self._reach.enter()
         member.busy += 1
-        member.busy_with[model] += 1
+        member.busy_with[self._model] += 1
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
-        if self._entry.probe:
+        if self._entry.probe or self._reached.probe:
             self.told = True
         self._breaker.succeeded(self._entry)
+        self._reach.succeeded(self._reached)
         self.member.allowance.began()
         self.began = True
 
@@ -75,6 +78,7 @@ class Seat:
         """The server is well and takes no more; it asked to be left alone for so long."""
         self.told = True
         self._breaker.succeeded(self._entry)
+        self._reach.succeeded(self._reached)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
     def failed(self, *, again: bool, fault: bool) -> None:
@@ -82,15 +86,23 @@ class Seat:
         `fault`: it is there, and failed at the prompt."""
         self.told = True
         self._breaker.failed(self._entry, again=again, fault=fault)
+        self._reach.succeeded(self._reached)
+
+    def unreached(self, *, again: bool) -> None:
+        """No connection to the server could be made, which is not due to the model."""
+        self.told = True
+        self._reach.failed(self._reached, again=again)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
         self.told = True
         self._breaker.trip(self._entry, reason)
+        self._reach.succeeded(self._reached)
 
     def release(self) -> None:
         """Lay the slot down."""
         self._breaker.abandoned(self._entry)
+        self._reach.abandoned(self._reached)
         if self.began:
             self.member.allowance.answered(self.member.server.slots)
         self.member.busy -= 1
