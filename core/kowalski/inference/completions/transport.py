@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -14,7 +16,6 @@ import httpx2
 from kowalski.inference.completions.socket_stream import Dropped, SocketStream
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, AsyncIterable
     from typing import Self
 
@@ -141,11 +142,8 @@ class Transport(httpx2.AsyncBaseTransport):
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(str(error)) from error
-        except ConnectionRefusedError as error:
-            raise httpx2.ConnectError(str(error)) from error
         except OSError as error:
-            tls = "SSL: " if encrypted and isinstance(error, ConnectionError) else ""
-            raise httpx2.ConnectError(f"{tls}{error}") from error
+            raise httpx2.ConnectError(_why(error, encrypted=encrypted)) from error
         origin = httpcore2.Origin(address.scheme, address.host, address.port)
         http = httpcore2.AsyncHTTP11Connection(origin, stream, _IDLE_CONNECTION_S)
         return _Connection(address, stream, http)
@@ -181,6 +179,17 @@ class _Body(httpx2.AsyncByteStream):
         await self._pieces.aclose()
         await self._response.aclose()
         self._transport.give_back(self._connection)
+
+
+def _why(error: OSError, *, encrypted: bool) -> str:
+    """Why there is no connection, as the system or TLS has it."""
+    if encrypted and isinstance(error, (ConnectionResetError, ConnectionAbortedError)):
+        # It took the connection, and left when it was to speak TLS.
+        return "SSL: it closed the connection"
+    if isinstance(error, ssl.SSLError) or error.errno is None or error.errno <= 0:
+        # These have words of their own.
+        return str(error)
+    return os.strerror(error.errno)
 
 
 def _tell(error: Exception) -> NoReturn:
