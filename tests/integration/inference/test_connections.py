@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from anyio.abc import SocketAttribute
 
-from doubles.completion_server import CHAT, chunk, completion_server, json_reply, stream_head
+from doubles.completion_server import CHAT, chunk, completion_server, head, json_reply, stream_head
 from kowalski.inference.completions.http_client import open_client, read_body
 
 if TYPE_CHECKING:
@@ -68,6 +68,17 @@ async def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> 
         read.set()
         await turns(10)
         assert await answer(client, url) == b'"asked"'
+        assert server.connections == 2
+
+
+async def test_what_a_server_says_behind_its_answer_is_no_answer_to_the_next_request() -> None:
+    async def say(wire: Wire) -> None:
+        await wire.send(
+            head(content_length="5") + b"asked" + head(408, content_length="7") + b"unasked"
+        )
+
+    async with asked(say) as (server, client, url):
+        assert [await answer(client, url) for _ in range(2)] == [b"asked"] * 2
         assert server.connections == 2
 
 

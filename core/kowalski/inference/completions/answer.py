@@ -20,7 +20,7 @@ from kowalski.inference.completions.event_stream import (
 )
 from kowalski.inference.completions.http_client import BodyTooLarge, chunks, close
 from kowalski.inference.completions.refusal import refusal_of
-from kowalski.inference.completions.transport import ConnectionDropped
+from kowalski.inference.completions.socket_stream import ConnectionDropped
 from kowalski.inference.completions.unreachable import unreachable
 from kowalski.inference.model_server import ServerFault
 

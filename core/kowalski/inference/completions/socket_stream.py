@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import anyio.lowlevel
-import httpcore2
+import httpx2
 
 if TYPE_CHECKING:
     import ssl
@@ -25,11 +24,12 @@ _KEEPALIVE_PROBES: Final = 3
 _UNACKNOWLEDGED_MS: Final = 30_000
 
 
-class Dropped(httpcore2.ReadError):
-    """The server closed a connection that had served before, and said nothing to the request."""
+class ConnectionDropped(httpx2.ReadError):
+    """The server closed a connection that had served before, and said nothing to the request,
+    which it may not have looked at."""
 
 
-class SocketStream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
+class SocketStream(asyncio.Protocol):
     """Bytes to and from one server.
 
     What is written leaves with the next read, or when there is much of it, so that a request is
@@ -105,12 +105,21 @@ class SocketStream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         if departure is not None and not departure.done():
             departure.set_result(None)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2's
+    @property
+    def disturbed(self) -> bool:
+        """Whether something came, or the end, that nobody has read."""
+        return self._over or bool(self._received)
+
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        return self._loop.time()
+
+    async def read(self, max_bytes: int) -> bytes:
         """Some of what has come, as soon as there is any; empty where nothing more comes.
 
         Raises:
-            httpcore2.ReadError: the connection broke; `Dropped` before a word was said.
-            httpcore2.ReadTimeout: nothing came until `deadline`. `timeout` counts for nothing.
+            httpx2.ReadError: the connection broke; `ConnectionDropped` before a word was said.
+            httpx2.ReadTimeout: nothing came until `deadline`.
         """
         if self._unsent:
             await self._flush()
@@ -126,22 +135,16 @@ class SocketStream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore2's
+    async def write(self, buffer: bytes) -> None:
         """Have `buffer` sent. A connection that is closed takes it, and reading tells."""
         self._unsent.append(buffer)
         self._unsent_bytes += len(buffer)
         if self._unsent_bytes > _HELD_BYTES:
             await self._flush()
 
-    async def aclose(self) -> None:
-        """Close it at once: a server that still writes sees it."""
+    def close(self) -> None:
+        """Close it at once, whatever has not left yet."""
         self._transport.abort()
-        # Only then it is.
-        await anyio.lowlevel.cancel_shielded_checkpoint()
-
-    def get_extra_info(self, info: str) -> Any:
-        """`is_readable`: whether something came, or the end, that nobody asked for."""
-        return self._over or bool(self._received) if info == "is_readable" else None
 
     async def _flush(self) -> None:
         if self._answered:
@@ -172,14 +175,14 @@ class SocketStream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
 
     def _give_up(self) -> None:
         if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_exception(httpcore2.ReadTimeout("Nothing came in time."))
+            self._arrival.set_exception(httpx2.ReadTimeout("Nothing came in time."))
 
     def _nothing_more(self) -> bytes:
         said = str(self._error or "The server closed the connection.")
         if self._kept and not self._answered:
-            raise Dropped(said) from self._error
+            raise ConnectionDropped(said) from self._error
         if self._error is not None:
-            raise httpcore2.ReadError(said) from self._error
+            raise httpx2.ReadError(said) from self._error
         return b""
 
 
