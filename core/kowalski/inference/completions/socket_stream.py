@@ -67,13 +67,18 @@ class SocketStream(asyncio.Protocol):
         _, stream = await loop.create_connection(
             lambda: cls(loop), host, port, ssl=trust, happy_eyeballs_delay=0.25
         )
+        try:
+            for option in _OPTIONS:
+                stream._transport.get_extra_info("socket").setsockopt(*option)
+        except OSError:
+            # Some systems want none for a connection that has ended already.
+            stream.close()
+            raise
         return stream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As asyncio has it."""
         self._transport = cast("asyncio.Transport", transport)
-        for option in _OPTIONS:
-            transport.get_extra_info("socket").setsockopt(*option)
 
     def data_received(self, data: bytes) -> None:
         """As asyncio has it."""
