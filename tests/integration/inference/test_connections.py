@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -53,6 +55,15 @@ async def test_a_connection_serves_one_request_after_the_other() -> None:
     async with asked(json_reply("first")) as (server, client, url):
         assert [await answer(client, url) for _ in range(3)] == [b'"first"'] * 3
         assert server.connections == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells nobody which timers a socket has")
+async def test_a_server_that_is_silent_is_looked_after_by_the_system() -> None:
+    async with asked(json_reply("first")) as (server, client, url):
+        await answer(client, url)
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        timers = [row[5] for row in rows if int(row[2].partition(":")[2], 16) == server.port]
+        assert [timer.partition(":")[0] for timer in timers] == ["02"]
 
 
 async def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> None:
