@@ -103,7 +103,7 @@ def _batch(arguments: Namespace) -> PromptBatch:
 
 def _rest(prompts: PromptBatch) -> str:
     """How to take up again what this command leaves."""
-    if prompts.target is None:
+    if not prompts.keeps:
         return "With a file for --out, --resume asks what has no answer."
     kept = [word for word in sys.argv[1:] if word not in ("--force", "--resume")]
     return f"To ask what has no answer: {shlex.join(['kowalski', *kept, '--resume'])}"

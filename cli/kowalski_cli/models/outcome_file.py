@@ -152,10 +152,15 @@ class OutcomeFile:
         return InvalidRequest(f"{self._path} cannot be written: {error.strerror}.")
 
 
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a name for something that this process has open."""
+    return str(path) in _STREAMS or str(path.parent) in _DESCRIPTORS
+
+
 def _check_kind(path: Path) -> None:
     """Raise where `path` leads to something that lines cannot be put in order in."""
     kind = None
-    if str(path) in _STREAMS or str(path.parent) in _DESCRIPTORS:
+    if is_stream(path):
         # It may lead to a file, which belongs to whoever opened it.
         kind = "an open stream"
     elif path.is_dir():

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from kowalski.errors import AgentUnavailable, InvalidRequest, by_code
 from kowalski_cli import exit_codes
+from kowalski_cli.models.outcome_device import OutcomeDevice, is_device
 from kowalski_cli.models.outcome_file import OutcomeFile
 from kowalski_cli.models.outcome_line import outcome_line
 from kowalski_cli.models.prompt_lines import prompt_lines
@@ -36,7 +37,7 @@ class PromptBatch:
     """The prompts of one file, and the file for what becomes of them.
 
     Attributes:
-        target: that file; None for stdout.
+        target: that file, or a device; None for stdout.
         pattern: what a prompt is that says no more than its text.
         older: what to do with a `target` that is there.
     """
@@ -45,6 +46,11 @@ class PromptBatch:
     target: Path | None
     pattern: ChatRequest
     older: Older
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the answers are kept, so that the rest can be asked later."""
+        return self.target is not None and not is_device(self.target)
 
     async def run(
         self, engine: Engine, live: LiveScreen, interruption: Interruption
@@ -57,6 +63,8 @@ class PromptBatch:
         target = self.target
         if target is None:
             return await self._print(engine, live, interruption)
+        if not self.keeps:
+            return await self._pour(target, engine, live, interruption)
         if target.exists() and self.source.exists() and target.samefile(self.source):
             raise InvalidRequest(f"{target} holds the prompts: choose another file for --out.")
         with OutcomeFile(target, older=self.older) as file:
@@ -81,12 +89,36 @@ class PromptBatch:
     async def _print(
         self, engine: Engine, live: LiveScreen, interruption: Interruption
     ) -> tuple[Tally, int]:
-        """What becomes of the prompts on stdout, in their order: there it cannot be put in order
-        at the end."""
+        """What becomes of the prompts on stdout."""
 
         async def keep(outcome: PromptOutcome) -> None:
             await live.write(outcome_line(outcome).decode())
 
+        return await self._in_order(keep, engine, live, interruption)
+
+    async def _pour(
+        self, device: Path, engine: Engine, live: LiveScreen, interruption: Interruption
+    ) -> tuple[Tally, int]:
+        """What becomes of the prompts on a device."""
+        if self.older == "resume":
+            raise InvalidRequest(
+                f"{device} is a device and keeps no answers: leave --resume out, or name a file."
+            )
+        with OutcomeDevice(device) as file:
+
+            async def keep(outcome: PromptOutcome) -> None:
+                await anyio.to_thread.run_sync(file.put, outcome)
+
+            return await self._in_order(keep, engine, live, interruption)
+
+    async def _in_order(
+        self,
+        keep: Callable[[PromptOutcome], Awaitable[None]],
+        engine: Engine,
+        live: LiveScreen,
+        interruption: Interruption,
+    ) -> tuple[Tally, int]:
+        """Hand outcomes to `keep` in the prompts' order, where that cannot be made at the end."""
         async with engine.infer_batch(prompt_lines(self.source, self.pattern)) as batch:
             tally = Tally(batch.count)
             with interruption.ends(batch.run):

@@ -22,6 +22,10 @@ class ServerFault(ServerUnavailable):
     """The server failed at this prompt, and may do so each time that it is asked."""
 
 
+class Unreachable(ServerUnavailable):
+    """No connection to the server could be made, whatever it would have been asked for."""
+
+
 class Overloaded(ServerUnavailable):
     """The server is well, and takes no more calls now: fewer at once may do, or later."""
 
@@ -64,6 +68,7 @@ class ModelServer(Protocol):
 
         Raises, from the block or its iteration:
             ServerUnavailable: it could not be asked, fell silent, or its answer was cut.
+            Unreachable: no connection could be made, for whichever model.
             ModelUnavailable: it does not have this model, or is loading it: see `retry_after_s`.
             Overloaded: it takes no more calls now.
             ServerFault: it failed at this prompt, and to ask it again is no use.

@@ -245,6 +245,25 @@ def test_a_dash_means_stdout(shell: Shell, studio: CompletionServer) -> None:
     assert not (shell.folder / "-").exists()
 
 
+def test_answers_may_go_to_a_device(shell: Shell, studio: CompletionServer) -> None:
+    write(shell, "a", "b")
+
+    done = shell.kowalski("infer", "--batch", "in.jsonl", "--out", "/dev/null")
+
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 prompts answered" in done.stderr
+    assert len(prompts_heard(studio)) == 2
+
+
+def test_a_device_has_no_answers_to_resume(shell: Shell) -> None:
+    write(shell, "a")
+
+    done = shell.kowalski("infer", "--batch", "in.jsonl", "--out", "/dev/null", "--resume")
+
+    assert done.returncode == 2
+    assert "leave --resume out" in done.stderr
+
+
 def test_numbers_for_programs_are_kept_apart_from_answers_on_stdout(shell: Shell) -> None:
     done = shell.kowalski("infer", "--batch", "in.jsonl", "--out", "-", "--json")
 

@@ -46,7 +46,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.completions.deadlines import Deadlines
-from kowalski.inference.model_server import ServerFault
+from kowalski.inference.model_server import ServerFault, Unreachable
 from kowalski.inference.openai.server import OpenAIServer
 from kowalski.model.chat import (
     ChatEvent,
@@ -56,6 +56,8 @@ from kowalski.model.chat import (
 from loop_turns import counted_turns
 
 if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+
     from doubles.completion_server import Reply
 
 
@@ -123,16 +125,30 @@ async def test_what_is_no_answer_makes_the_server_unavailable(nonsense: Reply) -
     assert isinstance(await failure_of(nonsense), ServerUnavailable)
 
 
-async def test_a_server_without_tls_is_told_from_one_that_is_off() -> None:
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_server_that_speaks_no_tls_is_told_as_that(said: bytes) -> None:
+    async def serve(connection: SocketStream) -> None:
+        async with connection:
+            if said:
+                await connection.send(said)
+
     async with (
-        completion_server({}) as server,
-        OpenAIServer(server.url.replace("http:", "https:")) as client,
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
     ):
-        with pytest.raises(ServerUnavailable, match=r"Try http://"):
-            async with client.chat(HELLO):
-                pass
+        tasks.start_soon(listener.serve, serve)
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+        async with OpenAIServer(url) as client:
+            with pytest.raises(Unreachable, match=r"does not speak TLS \(.*SSL.*\)\. Try http://"):
+                await collect(client, [])
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_is_off_is_told_as_that() -> None:
+    async with completion_server({}) as server:
+        pass
     async with OpenAIServer(server.url) as client:
-        with pytest.raises(ServerUnavailable, match="cannot be reached"):
+        with pytest.raises(Unreachable, match="cannot be reached"):
             async with client.chat(HELLO):
                 pass
 

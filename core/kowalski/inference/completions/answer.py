@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -19,24 +20,24 @@ from kowalski.inference.completions.event_stream import (
 )
 from kowalski.inference.completions.http_client import BodyTooLarge, chunks, close
 from kowalski.inference.completions.refusal import refusal_of
+from kowalski.inference.completions.socket_stream import ConnectionDropped
 from kowalski.inference.completions.unreachable import unreachable
 from kowalski.inference.model_server import ServerFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Self
 
     from kowalski.inference.completions.completion import Completion
     from kowalski.inference.completions.deadlines import Deadlines
     from kowalski.inference.completions.endpoint import Endpoint
     from kowalski.inference.completions.event_stream import StreamItem
+    from kowalski.inference.completions.http_client import HttpClient
+    from kowalski.inference.completions.socket_stream import SocketStream
     from kowalski.model.chat import ChatEvent
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 MAX_EMPTY_EVENTS: Final = 100_000
 _PREFILL: Final = "prefill_progress"
-_CONNECTING: Final = "connect_tcp"
-_DROPPED: Final = "without sending a response"
 
 
 class Answer:
@@ -64,17 +65,20 @@ class Answer:
         kind = response.headers.get("content-type", "")
         self._decoder = PlainBody() if "json" in kind else EventStream()
         self._chunks = chunks(response, MAX_ANSWER_BYTES)
+        self._incoming: SocketStream = response.extensions["network_stream"]
         self._ready: deque[ChatEvent] = deque()
         self._prefill = ""
         self._empty = 0
-        self._left_at = anyio.current_time()
+        # What `anyio.current_time` tells, which looks for the loop each time.
+        self._now = asyncio.get_running_loop().time
+        self._left_at = self._now()
         self._over = False
         self._failure: KowalskiError | None = None
 
     @classmethod
     async def asked(
         cls,
-        client: httpx2.AsyncClient,
+        client: HttpClient,
         endpoint: Endpoint,
         body: dict[str, Any],
         completion: Completion,
@@ -87,15 +91,10 @@ class Answer:
             ServerUnavailable: it cannot be asked, or does not answer in time.
         """
         asked_at = anyio.current_time()
-        request = client.build_request(
-            "POST",
-            f"{endpoint.api}/chat/completions",
-            content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
-            headers={"content-type": "application/json", "accept": "text/event-stream"},
-        )
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         with anyio.move_on_at(asked_at + deadlines.first_token_s):
             try:
-                response = await _sent(client, request)
+                response = await _sent(client, f"{endpoint.api}/chat/completions", content)
             except httpx2.RequestError as error:
                 raise unreachable(endpoint, error) from error
             try:
@@ -116,11 +115,13 @@ class Answer:
         Raises:
             KowalskiError: the answer is not whole; what came of it has been told before.
         """
-        self.progress_at += anyio.current_time() - self._left_at
+        if self._ready:
+            return self._ready.popleft()
+        self.progress_at += self._now() - self._left_at
         try:
             return await self._next()
         finally:
-            self._left_at = anyio.current_time()
+            self._left_at = self._now()
 
     async def _next(self) -> ChatEvent:
         while not self._ready:
@@ -139,9 +140,12 @@ class Answer:
     async def aclose(self) -> None:
         """Close the connection. A server that still writes sees it at once."""
         self._over = True
-        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+        if self._response.is_closed:
+            # It was read to its end, and its connection serves others by now.
+            return
+        with anyio.CancelScope(deadline=self._now() + 1, shield=True):
             await self._chunks.aclose()
-        await close(self._response)
+            await self._response.aclose()
 
     async def _more(self) -> None:
         """Read a chunk, or the end.
@@ -150,20 +154,24 @@ class Answer:
             KowalskiError: the answer is not whole.
         """
         patience = self._patience()
+        self._incoming.deadline = self.progress_at + patience
         chunk: bytes | None = None
         broken: KowalskiError | None = None
-        with anyio.move_on_at(self.progress_at + patience) as limit:
-            try:
+        try:
+            if self._now() < self._incoming.deadline:
                 chunk = await self._chunks.__anext__()
-            except StopAsyncIteration:
-                # The answer's end; whether it is whole, its events tell.
-                chunk = None
-            except httpx2.RequestError as error:
-                broken = unreachable(self._endpoint, error)
-            except BodyTooLarge as error:
-                broken = self._beyond_bounds(error)
-        if limit.cancelled_caught:
+            else:
+                # Something comes all the time, and none of it is progress.
+                broken = _silent(self._endpoint, patience)
+        except StopAsyncIteration:
+            # The answer's end; whether it is whole, its events tell.
+            chunk = None
+        except httpx2.ReadTimeout:
             broken = _silent(self._endpoint, patience)
+        except httpx2.RequestError as error:
+            broken = unreachable(self._endpoint, error)
+        except BodyTooLarge as error:
+            broken = self._beyond_bounds(error)
         if chunk is None:
             self._end(broken)
             return
@@ -178,10 +186,10 @@ class Answer:
                 steps = self.completion.steps
                 self._ready.extend(self.completion.take(item))
                 if self.completion.steps > steps:
-                    self.progress_at = anyio.current_time()
+                    self.progress_at = self._now()
                     continue
             elif self._is_progress(item):
-                self.progress_at = anyio.current_time()
+                self.progress_at = self._now()
             self._empty += 1
             if self._empty > MAX_EMPTY_EVENTS:
                 raise MalformedStream(f"more than {MAX_EMPTY_EVENTS:,} events with nothing in them")
@@ -214,27 +222,17 @@ class Answer:
         )
 
 
-async def _sent(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+async def _sent(client: HttpClient, url: str, content: bytes) -> httpx2.Response:
     """The beginning of the response.
 
     llama.cpp says that a connection stays, and closes it after each stream: often the next request
     is on its way by then, and is lost without a word. So it is sent once more, if its connection
     had served another before.
     """
-    connected = False
-
-    async def note(step: str, _: Mapping[str, Any]) -> None:
-        nonlocal connected
-        connected = connected or _CONNECTING in step
-
-    request.extensions["trace"] = note
     try:
-        return await client.send(request, stream=True)
-    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
-        lost = not isinstance(error, httpx2.RemoteProtocolError) or _DROPPED in str(error)
-        if connected or not lost:
-            raise
-        return await client.send(request, stream=True)
+        return await client.ask(url, content)
+    except ConnectionDropped:
+        return await client.ask(url, content)
 
 
 async def _check(

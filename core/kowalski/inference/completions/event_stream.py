@@ -66,11 +66,18 @@ class EventStream:
         if not chunk:
             return []
         self._after_cr = chunk.endswith(b"\r")
-        *lines, rest = _LINE_END.split(chunk)
+        lines = _LINE_END.split(chunk)
+        rest = lines.pop()
+        if not lines:
+            self._grow(rest)
+            return []
         items: list[StreamItem] = []
+        self._grow(lines[0])
+        lines[0] = self._whole_line()
         for line in lines:
-            self._grow(line)
-            if (item := self._take(self._whole_line())) is not None:
+            if len(line) > MAX_LINE_BYTES:
+                raise _too_long()
+            if (item := self._take(line)) is not None:
                 items.append(item)
         self._grow(rest)
         return items
@@ -87,7 +94,7 @@ class EventStream:
     def _grow(self, piece: bytes) -> None:
         self._line_bytes += len(piece)
         if self._line_bytes > MAX_LINE_BYTES:
-            raise MalformedStream(f"a line of more than {MAX_LINE_BYTES // 2**20} MB")
+            raise _too_long()
         if piece:
             self._line.append(piece)
 
@@ -131,6 +138,10 @@ class EventStream:
         self._event = ""
         self._data.clear()
         self._data_bytes = 0
+
+
+def _too_long() -> MalformedStream:
+    return MalformedStream(f"a line of more than {MAX_LINE_BYTES // 2**20} MB")
 
 
 class PlainBody:

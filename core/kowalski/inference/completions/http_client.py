@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from contextlib import aclosing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -14,21 +13,16 @@ import anyio.to_thread
 import httpx2
 
 from kowalski import __version__
+from kowalski.inference.completions.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from kowalski.inference.completions.endpoint import ApiKey
 
-_IDLE_CONNECTIONS: Final = 64
-# Many servers close an idle connection after five seconds; a request must not meet that.
-_IDLE_CONNECTION_S: Final = 4.0
-_KEEPALIVE_IDLE_S: Final = 15
-_KEEPALIVE_INTERVAL_S: Final = 5
-_KEEPALIVE_PROBES: Final = 3
-_UNACKNOWLEDGED_MS: Final = 30_000
 # What takes some milliseconds to look through, be it line ends alone.
 _PIECE_BYTES: Final = 16 * 1024
+_MOST_PREPARED: Final = 64
 
 
 class BodyTooLarge(Exception):
@@ -38,15 +32,58 @@ class BodyTooLarge(Exception):
         super().__init__(f"more than {limit_bytes // (1024 * 1024)} MB")
 
 
-async def open_client(
-    *, connect_s: float, encrypted: bool = True, key: ApiKey | None = None
-) -> httpx2.AsyncClient:
+class HttpClient(httpx2.AsyncClient):
     """A client for one server, or for the nodes of one cluster. Close it with `aclose`.
 
-    It follows no redirect, keeps no cookie and heeds no proxy of the environment, so that `key`
-    reaches nobody but the server whose URLs are asked for. It has no time limit of its own beyond
-    `connect_s` (seconds): what counts as progress only its caller knows. Without `encrypted` it
-    trusts no certificate, and saves the time to load those of the system.
+    It follows no redirect, keeps no cookie and heeds no proxy of the environment. It has no time
+    limit of its own beyond that of its transport: what counts as progress only its caller knows.
+    """
+
+    def __init__(self, transport: Transport, headers: Mapping[str, str]) -> None:
+        super().__init__(
+            transport=transport,
+            headers=headers,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=None,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._direct = transport
+        self._prepared: dict[str, httpx2.Request] = {}
+
+    async def ask(self, url: str, content: bytes) -> httpx2.Response:
+        """Post JSON to `url`, for a stream of events; the beginning of the response.
+
+        The same as `send`, without what no server of models needs looked after: redirects,
+        authentication in steps, cookies, hooks; that takes as long as everything else together.
+
+        Raises:
+            httpx2.RequestError: there is none.
+        """
+        if (prepared := self._prepared.get(url)) is None:
+            headers = {"content-type": "application/json", "accept": "text/event-stream"}
+            prepared = self.build_request("POST", url, headers=headers)
+            del prepared.headers["content-length"]
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            self._prepared[url] = prepared
+        request = httpx2.Request(
+            "POST",
+            prepared.url,
+            headers=[*prepared.headers.raw, (b"Content-Length", b"%d" % len(content))],
+            stream=httpx2.ByteStream(content),
+        )
+        return await self._direct.handle_async_request(request)
+
+
+async def open_client(
+    *, connect_s: float, encrypted: bool = True, key: ApiKey | None = None
+) -> HttpClient:
+    """A client for one server, or for the nodes of one cluster.
+
+    As no redirect is followed, `key` reaches nobody but the server whose URLs are asked for. A
+    connection must stand within `connect_s` seconds. Without `encrypted` no certificate is
+    trusted, which saves the time to load those of the system.
     """
     if encrypted:
         trust = await anyio.to_thread.run_sync(_system_trust)
@@ -55,23 +92,7 @@ async def open_client(
     headers = {"user-agent": f"kowalski/{__version__}", "accept-encoding": "gzip, deflate"}
     if key is not None:
         headers["authorization"] = f"Bearer {key.secret}"
-    return httpx2.AsyncClient(
-        transport=httpx2.AsyncHTTPTransport(
-            verify=trust,
-            trust_env=False,
-            limits=httpx2.Limits(
-                max_connections=None,
-                max_keepalive_connections=_IDLE_CONNECTIONS,
-                keepalive_expiry=_IDLE_CONNECTION_S,
-            ),
-            socket_options=_socket_options(),
-        ),
-        headers=headers,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        timeout=httpx2.Timeout(None, connect=connect_s),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    return HttpClient(Transport(trust, connect_s), headers)
 
 
 async def chunks(response: httpx2.Response, limit_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -82,7 +103,8 @@ async def chunks(response: httpx2.Response, limit_bytes: int) -> AsyncGenerator[
         httpx2.RequestError: the connection broke, or the body is no HTTP.
     """
     total = since = 0
-    async with aclosing(response.aiter_bytes()) as pieces:
+    encoded = response.headers.get("content-encoding", "identity") != "identity"
+    async with aclosing(response.aiter_bytes() if encoded else response.aiter_raw()) as pieces:
         async for piece in pieces:
             total += len(piece)
             if total > limit_bytes:
@@ -132,19 +154,3 @@ async def close(response: httpx2.Response) -> None:
 
 def _system_trust() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    """Notice within about half a minute that the other computer has gone."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    # Each system has some of these; macOS calls the first one TCP_KEEPALIVE.
-    for names, value in (
-        (("TCP_KEEPIDLE", "TCP_KEEPALIVE"), _KEEPALIVE_IDLE_S),
-        (("TCP_KEEPINTVL",), _KEEPALIVE_INTERVAL_S),
-        (("TCP_KEEPCNT",), _KEEPALIVE_PROBES),
-        (("TCP_USER_TIMEOUT",), _UNACKNOWLEDGED_MS),
-    ):
-        number = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
-        if number is not None:
-            options.append((socket.IPPROTO_TCP, number, value))
-    return options

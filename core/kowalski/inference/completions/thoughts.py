@@ -135,7 +135,7 @@ class Thoughts:
         """The answer, up to a tag that shows that it was a thought."""
         window, self._pending = self._pending + piece, ""
         rest = None
-        if self._surprising:
+        if self._surprising and "<" in window:
             at, opened = window.find(_CLOSE), window.find(_OPEN)
             before = window[at - 1] if at > 0 else self._last
             if at < 0 and opened < 0:

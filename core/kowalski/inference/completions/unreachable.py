@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 
 from kowalski.errors import ServerUnavailable
+from kowalski.inference.model_server import Unreachable
 
 if TYPE_CHECKING:
     from kowalski.inference.completions.endpoint import Endpoint
@@ -18,16 +19,17 @@ _NO_ROUTE: Final = re.compile(r"No route to host|\[Errno 65\]")
 
 
 def unreachable(endpoint: Endpoint, error: httpx2.RequestError) -> ServerUnavailable:
-    """The error for callers, with what a person can do about it."""
+    """The error for callers, with what a person can do about it: `Unreachable` if no connection
+    was made."""
     said = endpoint.quote(str(error)) or type(error).__name__
     where = f"{endpoint.name} at {endpoint.root}"
     if isinstance(error, httpx2.ConnectTimeout):
         hint = " If it speaks no TLS, try http:// in its URL." if endpoint.encrypted else ""
-        return ServerUnavailable(
+        return Unreachable(
             f"{where} does not take connections. Is that computer awake and in this network?{hint}"
         )
     if isinstance(error, httpx2.ConnectError):
-        return ServerUnavailable(_no_connection(where, said))
+        return Unreachable(_no_connection(where, said))
     if isinstance(error, httpx2.DecodingError):
         return ServerUnavailable(f"{where} sent a body that cannot be decompressed: {said}.")
     if isinstance(error, httpx2.RemoteProtocolError):

@@ -12,15 +12,15 @@ from kowalski.inference.completions.answer import Answer
 from kowalski.inference.exo.fields import identifier
 from kowalski.inference.exo.node_api import MAX_LONG_BYTES
 from kowalski.inference.exo.task import read_tasks
+from kowalski.inference.model_server import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Self
 
-    import httpx2
-
     from kowalski.inference.completions.completion import Completion
     from kowalski.inference.completions.endpoint import Endpoint
+    from kowalski.inference.completions.http_client import HttpClient
     from kowalski.inference.exo.instance import Instance
     from kowalski.inference.exo.limits import ExoLimits
     from kowalski.inference.exo.lookout import Lookout
@@ -74,7 +74,7 @@ class Attempt:
         self._doom: str | None = None
         self._whole = False
 
-    async def ask(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    async def ask(self, client: HttpClient, body: dict[str, Any]) -> None:
         """Send the request, and wait until an answer begins.
 
         Raises:
@@ -147,8 +147,11 @@ class Attempt:
         try:
             with anyio.CancelScope() as self._reading:
                 return await step
-        except ServerUnavailable:
+        except ServerUnavailable as error:
             self.failed = True
+            if isinstance(error, Unreachable):
+                # That was one node, and no word about the cluster.
+                raise ServerUnavailable(error.user_message) from error
             raise
         finally:
             self._reading = None

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    import httpx2
     from anyio.abc import TaskGroup
 
+    from kowalski.inference.completions.http_client import HttpClient
     from kowalski.inference.exo.node import ExoDevice
     from kowalski.inference.exo.standing import Standing
     from kowalski.inference.exo.view import View
@@ -81,7 +81,7 @@ class ExoCluster:
         self._limits = limits or ExoLimits()
         self._kinship = kinship or Kinship()
         self.notes = notes or ModelNotes()
-        self._client: httpx2.AsyncClient
+        self._client: HttpClient
         self._tasks: TaskGroup
         self._api: NodeApi
         self._lookout: Lookout

@@ -15,6 +15,7 @@ from kowalski.inference.exo.node import Absence, read_names
 from kowalski.inference.exo.report import ask_report
 from kowalski.inference.exo.standing import standings
 from kowalski.inference.exo.view import View
+from kowalski.inference.model_server import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ class Lookout:
         """The cluster as it is, or was at most `max_age_s` ago.
 
         Raises:
-            ServerUnavailable: no node of it answers.
+            Unreachable: no node of it answers.
         """
         wanted_at = anyio.current_time()
         async with self._looking:
@@ -86,7 +87,7 @@ class Lookout:
                 self._began_at, self._ended_at = began_at, anyio.current_time()
             if isinstance(self._seen, View):
                 return self._seen
-            raise ServerUnavailable(str(self._seen))
+            raise Unreachable(str(self._seen))
 
     async def _sight(self) -> View | ServerUnavailable:
         try:

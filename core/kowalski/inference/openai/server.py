@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kowalski.inference.completions.endpoint import ApiKey
+    from kowalski.inference.completions.http_client import HttpClient
     from kowalski.inference.openai.listing import Entry, Inventory, ServerKind
     from kowalski.model.chat import ChatRequest, ServedModel
 
@@ -69,7 +70,7 @@ class OpenAIServer:
         """
         self._endpoint = Endpoint.at(url, name=name, key=api_key)
         self._deadlines = deadlines or Deadlines(first_token_s=math.inf)
-        self._client: httpx2.AsyncClient
+        self._client: HttpClient
         self._slots = USUAL_SLOTS
         self._kind: ServerKind | None = None
         self._kinds: tuple[ServerKind, ...] = (Vllm(), LlamaCpp(), LmStudio(), Ollama())

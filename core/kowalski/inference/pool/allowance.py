@@ -41,7 +41,8 @@ class Allowance:
     @property
     def rests_s(self) -> float:
         """Seconds for which it is left alone yet."""
-        return max(0.0, self.rests_until - self._clock())
+        # Most were never given a rest, and are asked for it at each choice of a server.
+        return max(0.0, self.rests_until - self._clock()) if self.rests_until else 0.0
 
     @property
     def promising(self) -> bool:

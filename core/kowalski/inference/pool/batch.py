@@ -28,7 +28,7 @@ WINDOW_PER_SLOT: Final = 8
 PATIENCE_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
-_AHEAD: Final = 4
+_FEWEST_AHEAD: Final = 4
 _NUMBERS: Final = itertools.count(1)
 
 Requests: TypeAlias = "Iterable[ChatRequest] | AsyncIterable[ChatRequest]"
@@ -188,8 +188,9 @@ class Batch:
         window = self._window or max(SMALLEST_WINDOW, WINDOW_PER_SLOT * slots)
         # Prompts for a model that is broken must not keep those for others from idle servers.
         asking = self._running - self._caller.stalled
-        # A few wait in the line, so that a slot is taken again the moment it is free.
-        return self._taken - self._given < window and asking < slots + _AHEAD
+        # As many wait in the line as have a slot: many slots may become free at once, and all that
+        # can be done for a prompt without one has been done by then.
+        return self._taken - self._given < window and asking < 2 * max(slots, _FEWEST_AHEAD)
 
     async def _answer(self, index: int, request: ChatRequest) -> None:
         try:

@@ -20,7 +20,7 @@ from kowalski.errors import (
     ServerUnavailable,
 )
 from kowalski.inference.excerpt import sentences
-from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault
+from kowalski.inference.model_server import AccessRefused, Overloaded, ServerFault, Unreachable
 from kowalski.inference.pool.prompt_size import PromptSize, estimated_tokens
 from kowalski.inference.pool.retry_budget import ATTEMPTS, pause_s
 from kowalski.inference.pool.tries import Tries
@@ -146,7 +146,8 @@ class Call:
             elif (pause := _loading_pause_s(error)) is not None and not self._others(
                 model, self._tries.errors
             ):
-                await anyio.sleep(pause)
+                with self._caller.stalling():
+                    await anyio.sleep(pause)
 
     def _goes_back(self, seat: Seat, model: str, error: Overloaded) -> bool:
         """Whether to wait in the line again, as if that server had not been asked."""
@@ -218,7 +219,10 @@ class Call:
             seat.refused(error.retry_after_s)
             return error
         except ServerUnavailable as error:
-            seat.failed(again=again, fault=isinstance(error, ServerFault))
+            if isinstance(error, Unreachable):
+                seat.unreached(again=again)
+            else:
+                seat.failed(again=again, fault=isinstance(error, ServerFault))
             if error.retry_after_s is not None:
                 member.allowance.rest(error.retry_after_s)
             return error

@@ -41,11 +41,14 @@ class Member:
         self.problem: str | None = None
         """Why its last check failed. Its models are then those of the last that did not."""
         self.allowance = Allowance(clock)
+        self.reach = Breaker(clock)
+        """What tells whether it can be reached at all, for whichever model."""
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
         self._checking = anyio.Lock()
         self._checks = 0
         self._lacking: set[str] = set()
+        self._served: dict[str, ServedModel | None] = {}
 
     @property
     def slots(self) -> int:
@@ -57,20 +60,22 @@ class Member:
 
     def has_room(self, model: str) -> bool:
         """Whether a slot is free for a call for `model`."""
-        own = self.busy_with[model] < max(1, self.server.slots_for(model))
+        name = self.own_name(model)
+        own = self.busy_with[name] < max(1, self.server.slots_for(name))
         return own and self.busy < self.slots
 
     def breaker(self, model: str) -> Breaker:
         """What tells whether it fails at `model`: one model may be broken where others answer."""
-        return self._breakers.setdefault(model, Breaker(self._clock))
+        return self._breakers.setdefault(self.own_name(model), Breaker(self._clock))
 
     def usable(self, model: str | None = None) -> bool:
         """Whether calls for `model`, or for any that it has, may go to it now, slots aside."""
-        if self.server.same_as is not None or self.allowance.rests_s:
+        if self.server.same_as is not None or self.allowance.rests_s or not self.reach.admits:
             return False
-        shut = [name for name, breaker in self._breakers_of(model).items() if not breaker.admits]
         if model is not None:
-            return not shut
+            known = self._breakers.get(self.own_name(model))
+            return known is None or known.admits
+        shut = [name for name, breaker in self._breakers_of(None).items() if not breaker.admits]
         answering = {served.name for served in self.models if self._answers(served)}
         broken = {served.name for name in shut if (served := self.served(name)) is not None}
         return not answering or not answering <= broken
@@ -89,6 +94,8 @@ class Member:
         """Why it should not, or cannot, be asked for `model`, or for one that it has, now."""
         if (other := self.server.same_as) is not None:
             return f"it is the same cluster as {other}, which is asked in its place"
+        if (trouble := self.reach.trouble) is not None:
+            return trouble
         for name, breaker in self._breakers_of(model).items():
             if (trouble := breaker.trouble) is not None:
                 alone = model is not None or breaker.lockout is not None
@@ -102,9 +109,22 @@ class Member:
 
         Ollama's `name:latest` goes by `name` as well.
         """
-        latest = f"{model}:latest"
-        found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
-        return max(found, key=lambda m: m.name == model, default=None)
+        if self.server.same_as is not None:
+            return None
+        try:
+            return self._served[model]
+        except KeyError:
+            # It is asked for several times for each prompt, and new with each check.
+            latest = f"{model}:latest"
+            found = [m for m in self.models if m.name in (model, latest) and self._answers(m)]
+            best = max(found, key=lambda m: m.name == model, default=None)
+            self._served[model] = best
+            return best
+
+    def own_name(self, model: str) -> str:
+        """What it calls the model itself."""
+        served = self.served(model)
+        return model if served is None else served.name
 
     def ready_for(self, model: str) -> bool:
         """Whether it answers for the model without loading it first."""
@@ -113,7 +133,7 @@ class Member:
 
     def _answers(self, model: ServedModel) -> bool:
         able = model.state in _ANSWERING or model.on_demand
-        return able and model.name not in self._lacking and self.server.same_as is None
+        return able and model.name not in self._lacking
 
     def loads(self, model: str) -> bool:
         """Whether it is loading the model, so that it will answer for it."""
@@ -123,12 +143,16 @@ class Member:
     def lacks(self, model: str) -> None:
         """It said that it does not have this model: believed until its next check."""
         self._lacking.add(model)
+        self._served.clear()
 
     def _breakers_of(self, model: str | None) -> dict[str, Breaker]:
+        if model is not None:
+            name = self.own_name(model)
+            return {name: self._breakers[name]} if name in self._breakers else {}
         return {
             name: breaker
             for name, breaker in self._breakers.items()
-            if name == model or (model is None and self.served(name) is not None)
+            if self.served(name) is not None
         }
 
     def changes_at(self, model: str, patience_s: float) -> float | None:
@@ -136,7 +160,7 @@ class Member:
         never."""
         now = self._clock()
         times = [self.allowance.rests_until]
-        for breaker in self._breakers_of(model).values():
+        for breaker in (self.reach, *self._breakers_of(model).values()):
             times.append(breaker.reopens_at or 0.0)
             if breaker.failing_since is not None:
                 times.append(breaker.failing_since + patience_s)
@@ -151,10 +175,10 @@ class Member:
         """
         if self.allowance.rests_until > until:
             return False
-        for breaker in self._breakers_of(model).values():
+        for breaker in (self.reach, *self._breakers_of(model).values()):
             since = breaker.failing_since
             if breaker.state == "open" and since is not None:
-                broken = breaker.faulty and not self.busy_with[model]
+                broken = breaker.faulty and not self.busy_with[self.own_name(model)]
                 patient = self._clock() < since + patience_s
                 return patient and not broken and breaker.lockout is None
         return True
@@ -174,10 +198,13 @@ class Member:
                 self.models = models
                 self.problem = None
                 self._lacking.clear()
+                self._served.clear()
             except ServerUnavailable as error:
                 self.problem = error.user_message
             except TimeoutError:
                 self.problem = f"it did not tell its models within {CHECK_LIMIT_S:g} s"
+            if self.reach.outdated:
+                self.reach = Breaker(self._clock)
             self._breakers = {
                 name: breaker
                 for name, breaker in self._breakers.items()

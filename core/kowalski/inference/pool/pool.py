@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,8 @@ class Pool:
         queue: int = QUEUE,
         probing: bool = True,
     ) -> None:
-        clock = anyio.current_time
+        # What `anyio.current_time` tells, which looks for the loop each time.
+        clock = asyncio.get_running_loop().time
         self.default_model = default_model
         self._windows = ContextWindows(clock)
         self._first = tuple(servers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -55,19 +55,22 @@ class Seat:
 
     def __init__(self, member: Member, model: str) -> None:
         self.member = member
-        self._model = model
+        self._model = member.own_name(model)
         self.told = False
         self.began = False
-        self._breaker = member.breaker(model)
+        self._breaker = member.breaker(self._model)
         self._entry = self._breaker.enter()
+        self._reach = member.reach
+        self._reached = self._reach.enter()
         member.busy += 1
-        member.busy_with[model] += 1
+        member.busy_with[self._model] += 1
 
     def answered(self) -> None:
         """The server answers, if only with a refusal."""
-        if self._entry.probe:
+        if self._entry.probe or self._reached.probe:
             self.told = True
         self._breaker.succeeded(self._entry)
+        self._reach.succeeded(self._reached)
         self.member.allowance.began()
         self.began = True
 
@@ -75,6 +78,7 @@ class Seat:
         """The server is well and takes no more; it asked to be left alone for so long."""
         self.told = True
         self._breaker.succeeded(self._entry)
+        self._reach.succeeded(self._reached)
         self.member.allowance.refused(self.member.busy - 1, asked_s)
 
     def failed(self, *, again: bool, fault: bool) -> None:
@@ -82,19 +86,29 @@ class Seat:
         `fault`: it is there, and failed at the prompt."""
         self.told = True
         self._breaker.failed(self._entry, again=again, fault=fault)
+        self._reach.succeeded(self._reached)
+
+    def unreached(self, *, again: bool) -> None:
+        """No connection to the server could be made, which is not due to the model."""
+        self.told = True
+        self._reach.failed(self._reached, again=again)
 
     def turned_away(self, reason: str) -> None:
         """The server lets nobody in, and says why."""
         self.told = True
         self._breaker.trip(self._entry, reason)
+        self._reach.succeeded(self._reached)
 
     def release(self) -> None:
         """Lay the slot down."""
         self._breaker.abandoned(self._entry)
+        self._reach.abandoned(self._reached)
         if self.began:
             self.member.allowance.answered(self.member.server.slots)
         self.member.busy -= 1
-        self.member.busy_with -= Counter([self._model])
+        self.member.busy_with[self._model] -= 1
+        if not self.member.busy_with[self._model]:
+            del self.member.busy_with[self._model]
 
 
 class WaitingLine:
@@ -185,19 +199,31 @@ class WaitingLine:
         return min((time for time in times if time is not None), default=float("inf"))
 
     def _serve(self) -> None:
-        while any(member.busy < member.slots for member in self._members.values()):
-            in_order = [turn for turns in self._waiting.values() for turn in turns]
-            # Many may wait for few models: what holds for all of these is looked at once.
-            free = {model for model in {turn.model for turn in in_order} if self._has_slot(model)}
-            served = next(
-                (turn for turn in in_order if turn.model in free and self._grant(turn)), None
-            )
+        while self._waiting and self._has_free_slot():
+            served = self._first_served()
             if served is None:
                 return
             self._leave(served)
             if served.caller.principal in self._waiting:
                 self._waiting.move_to_end(served.caller.principal)
             served.stirred.set()
+
+    def _has_free_slot(self) -> bool:
+        return any(member.busy < member.slots for member in self._members.values())
+
+    def _first_served(self) -> Turn | None:
+        """The first in the line who can be given a slot, with it."""
+        # Many may wait for few models: what holds for all of these is looked at once.
+        full: set[str] = set()
+        for turns in self._waiting.values():
+            for turn in turns:
+                if turn.model in full:
+                    continue
+                if self._grant(turn):
+                    return turn
+                if not self._has_slot(turn.model):
+                    full.add(turn.model)
+        return None
 
     def _has_slot(self, model: str) -> bool:
         return any(m.usable(model) and m.has_room(model) for m in self._members.values())

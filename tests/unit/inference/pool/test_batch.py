@@ -17,7 +17,7 @@ from fake_model_server import (
     loaded,
     prompt,
 )
-from kowalski.errors import RequestRefused, ServerUnavailable
+from kowalski.errors import ModelUnavailable, RequestRefused, ServerUnavailable
 from kowalski.inference.model_server import ServerFault
 from kowalski.inference.pool.batch import PATIENCE_S, run_batch
 from kowalski.inference.pool.breaker import FAILURES
@@ -233,6 +233,25 @@ async def test_prompts_for_a_model_that_is_broken_do_not_hold_up_those_for_other
                 break
         assert anyio.current_time() - begun < PATIENCE_S / 3
         assert batch.progress.failed < 15
+
+
+async def test_prompts_for_a_model_that_is_being_loaded_do_not_hold_up_those_for_others() -> None:
+    loads_until = anyio.current_time() + 100
+
+    async def behave(request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        if request.model == "slow" and anyio.current_time() < loads_until:
+            raise ModelUnavailable("It is being loaded.", retry_after_s=1)
+        async for event in answers(after_s=0.1)(request):
+            yield event
+
+    requests = (prompt(model=model) for model in ["slow"] * 40 + ["quick"] * 20)
+    server = FakeModelServer("a", models=loaded("slow", "quick"), otherwise=behave)
+    async with Pool([server]) as pool, run_batch(pool, requests, in_order=False) as batch:
+        quick = [await anext(batch) for _ in range(20)]
+        assert {outcome.index for outcome in quick} == set(range(40, 60))
+        assert anyio.current_time() < loads_until
+        slow = [outcome async for outcome in batch]
+    assert [outcome.failure for outcome in slow] == [None] * 40
 
 
 async def test_prompts_for_a_model_that_is_broken_stay_within_the_window() -> None:
