@@ -1,13 +1,13 @@
 'use strict';
 // Frames to and from the agent. Node keeps both descriptors from the processes that it starts.
 
-const { fstat, read, writeSync } = require('fs');
+const { fstat, writeSync } = require('fs');
+const { reader } = require('./reading.cjs');
 
-const { setTimeout } = globalThis;
 const exit = process.reallyExit.bind(process);
 const READING = 3;
 const WRITING = 4;
-const READ_BYTES = 65536;
+const NOTHING = Buffer.alloc(0);
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /** Write all of `data`, waiting where a pipe is full. */
@@ -35,68 +35,98 @@ function elsewhere(then) {
 /** Hears frames one at a time, and only when asked: a waiting read keeps the event loop alive. */
 class Channel {
   constructor() {
-    this.buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.buffer = NOTHING;
     this.start = 0;
     this.end = 0;
     this.reading = false;
-    this.incoming = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.held = [];
+    this.reader = reader(READING, (piece) => this.#take(piece));
+    // What the present frame's way here is among the things that the program has going on.
+    this.ending = undefined;
+  }
+
+  /** Have a frame told with the next one. */
+  hold(kind, ...fields) {
+    const bodies = fields.map((field) => (typeof field === 'string' ? Buffer.from(field) : field));
+    const header = [kind, ...bodies.map((body) => body.length)].join(' ') + '\n';
+    this.held.push(Buffer.from(header, 'latin1'), ...bodies);
   }
 
   send(kind, ...fields) {
-    const bodies = fields.map((field) => (typeof field === 'string' ? Buffer.from(field) : field));
-    const header = [kind, ...bodies.map((body) => body.length)].join(' ') + '\n';
-    writeAll(WRITING, Buffer.concat([Buffer.from(header, 'latin1'), ...bodies]));
+    this.hold(kind, ...fields);
+    this.flush();
+  }
+
+  flush() {
+    const data = Buffer.concat(this.held);
+    this.held = [];
+    writeAll(WRITING, data);
   }
 
   /** Call `hear(kind, fields)` with the next frame. Ends the process when the agent has gone. */
   receive(hear) {
     if (this.reading) return;
     const frame = this.#parsed();
-    if (frame) {
-      elsewhere(() => hear(...frame));
-      return;
+    if (frame) this.again(hear, ...frame);
+    else {
+      this.reading = true;
+      this.hear = hear;
+      this.reader.next();
     }
-    this.reading = true;
-    read(READING, this.incoming, 0, READ_BYTES, null, (error, count) => {
-      this.reading = false;
-      if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.receive(hear), 1);
-        return;
-      }
-      if (error || count === 0) exit(0);
-      this.#keep(count);
-      const whole = this.#parsed();
-      if (whole) hear(...whole);
-      else this.receive(hear);
+  }
+
+  /** Call `hear(kind, fields)` soon. */
+  again(hear, kind, fields) {
+    elsewhere(() => {
+      this.ending = 'FSReqCallback';
+      hear(kind, fields);
     });
   }
 
-  #keep(count) {
-    if (this.end + count > this.buffer.length) {
+  #take(piece) {
+    if (piece === null) exit(0);
+    this.#keep(piece);
+    const frame = this.#parsed();
+    if (frame === null) {
+      this.reader.next();
+      return;
+    }
+    this.reading = false;
+    this.ending = this.reader.ending;
+    this.hear(...frame);
+  }
+
+  #keep(piece) {
+    if (this.start === this.end) {
+      this.buffer = piece;
+      this.start = 0;
+      this.end = piece.length;
+      return;
+    }
+    if (this.end + piece.length > this.buffer.length) {
       const held = this.buffer.subarray(this.start, this.end);
-      const size = Math.max(READ_BYTES, 2 * (held.length + count));
-      this.buffer = Buffer.allocUnsafeSlow(size);
+      this.buffer = Buffer.allocUnsafeSlow(2 * (held.length + piece.length));
       this.end = held.copy(this.buffer);
       this.start = 0;
     }
-    this.end += this.incoming.copy(this.buffer, this.end, 0, count);
+    this.end += piece.copy(this.buffer, this.end);
   }
 
   #parsed() {
-    const held = this.buffer.subarray(this.start, this.end);
-    const end = held.indexOf(10);
-    if (end < 0) return null;
-    const [kind, ...lengths] = held.latin1Slice(0, end).split(' ');
-    let at = end + 1;
-    if (held.length < lengths.reduce((sum, length) => sum + Number(length), at)) return null;
-    const fields = lengths.map((length) => {
-      const start = at;
-      at += Number(length);
-      return held.utf8Slice(start, at);
-    });
-    this.start += at;
-    if (this.start === this.end && this.buffer.length > READ_BYTES) {
-      this.buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const { buffer, start, end } = this;
+    if (start === end) return null;
+    const line = buffer.indexOf(10, start);
+    if (line < 0 || line >= end) return null;
+    const [kind, ...lengths] = buffer.latin1Slice(start, line).split(' ');
+    let at = line + 1;
+    for (const length of lengths) at += Number(length);
+    if (at > end) return null;
+    this.start = at;
+    at = line + 1;
+    const fields = lengths.map((length) => buffer.utf8Slice(at, (at += Number(length))));
+    // A large frame's memory is not kept.
+    if (this.start === end) {
+      this.buffer = NOTHING;
       this.start = this.end = 0;
     }
     return [kind, fields];

@@ -60,9 +60,14 @@ class Interrupts {
     return Atomics.load(this.flags, FLAG_DUE) === number;
   }
 
+  /** Whether callbacks are watched, or cannot be. */
+  get watches() {
+    return Boolean(this.worker || !this.watchdog);
+  }
+
   /** Have callbacks watched from now on. */
   watch() {
-    if (this.worker || !this.watchdog) return;
+    if (this.watches) return;
     const { Worker } = require('worker_threads');
     this.worker = new Worker(`${__dirname}/watch.cjs`, {
       workerData: this.flags.buffer,

@@ -52,7 +52,6 @@ class Session {
     this.own = new Set(Object.getOwnPropertyNames(globalThis));
     this.inspector = new Inspector();
     this.inspector.connect();
-    this.promises = new Set();
     const door = Symbol.for('kowalski.enter');
     define(globalThis, door, () => this.entry());
     const enter = `globalThis[Symbol.for('${door.description}')]()`;
@@ -102,17 +101,16 @@ class Session {
   }
 
   #next() {
-    if (this.early.length) elsewhere(() => this.hear(...this.early.shift()));
+    if (this.early.length) this.channel.again(this.hear, ...this.early.shift());
     else this.channel.receive(this.hear);
   }
 
   #start(code, label, functions, ...inputs) {
     this.streams.refresh();
-    this.#ask('Runtime.releaseObjectGroup', { objectGroup: GROUP }, () => {});
     process.exitCode = undefined;
     const run = { name: this.blocks.add(code, label), before: activity(), turns: 0 };
     // The operation whose end brought the block is as good as over.
-    subtract(run.before, 'FSReqCallback');
+    if (this.channel.ending) subtract(run.before, this.channel.ending);
     this.run = run;
     this.interrupts.follow(this.blocks.last);
     try {
@@ -129,7 +127,12 @@ class Session {
       return;
     }
     this.#evaluate(run);
-    if (run !== this.run) return;
+    // Most blocks have nothing more to do.
+    if (run === this.run && !run.settled) this.#goOn();
+  }
+
+  /** The run takes longer: see to it that it can be interrupted between and in its callbacks. */
+  #goOn() {
     this.interrupts.await();
     this.#watchLater();
   }
@@ -152,7 +155,6 @@ class Session {
     const options = {
       expression: `${run.code}\n//# sourceURL=${run.name}`,
       replMode: true,
-      awaitPromise: true,
       objectGroup: GROUP,
     };
     let refusal, promise;
@@ -165,8 +167,8 @@ class Session {
       // What follows an `await` of nothing long is as interruptible as what precedes it.
       process._tickCallback();
     };
-    // The promise of a block's value is the first that is made. The inspector awaits it too, but
-    // holds it weakly, and would call back where no code may run if it were collected.
+    // The promise of a block's value is the first that is made. The inspector is not to await it:
+    // it would hold it weakly, and call back where no code may run if it were collected.
     const unhook = promiseHooks.onInit((made) => {
       promise ??= made;
       unhook();
@@ -181,7 +183,6 @@ class Session {
   }
 
   #follow(run, promise) {
-    this.promises.add(promise);
     this.#await(run, promise, (answer) => this.#evaluated(run, answer['.repl_result']));
   }
 
@@ -191,7 +192,7 @@ class Session {
    */
   #await(run, promise, proceed) {
     const later = (step) => (result) => {
-      this.promises.delete(promise);
+      run.settled = true;
       setImmediate(() => run === this.run && step(result));
     };
     then.call(
@@ -239,6 +240,7 @@ class Session {
     run.value = value;
     if (types.isPromise(value)) {
       this.#await(run, value, (result) => this.#evaluated(run, result));
+      this.#goOn();
     } else this.#look(run, FIRST_LOOK_MS);
   }
 
@@ -248,6 +250,7 @@ class Session {
     if (run !== this.run || this.isLast) return;
     if (!this.#isDone(run)) {
       const longer = Math.min(LONGEST_LOOK_MS, pause * 1.5);
+      this.#goOn();
       run.timer = setTimeout(() => this.#look(run, longer), pause).unref();
     } else if (run.complete) this.#succeed(run);
     else this.#idle();
@@ -256,7 +259,7 @@ class Session {
   #isDone(run) {
     if (this.host.outstanding.size) return false;
     const now = activity();
-    if (this.channel.reading) subtract(now, 'FSReqCallback');
+    if (this.channel.reading) subtract(now, this.channel.reader.waiting);
     return [...now].every(([kind, count]) => count <= (run.before.get(kind) ?? 0));
   }
 
@@ -288,7 +291,7 @@ class Session {
     if (value !== undefined) {
       const kind = pictureKind(value);
       if (kind) this.channel.send('artifact', `image.${kind}`, `image/${kind}`, Buffer.from(value));
-      this.channel.send('value', inspected(value));
+      this.channel.hold('value', inspected(value));
       define(globalThis, '_', value);
     }
     this.#end(exitCode());
@@ -300,22 +303,25 @@ class Session {
       return;
     }
     const { type, message, line, column, traceback } = this.teller.tell(thrown, place);
-    this.channel.send('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
+    this.channel.hold('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
     this.#end(1);
   }
 
   #end(code) {
     const { run } = this;
-    if (this.isLast) code = this.#leave(code);
+    if (this.isLast) {
+      this.channel.flush();
+      code = this.#leave(code);
+    }
     this.run = null;
     clearTimeout(run.timer);
-    clearTimeout(this.watching);
     this.interrupts.forget();
     this.host.forget();
     if (this.isProgram) this.place.take([]);
     this.isProgram = false;
     this.channel.send('done', String(code));
     setImmediate(() => {
+      this.#ask('Runtime.releaseObjectGroup', { objectGroup: GROUP }, () => {});
       this.#listen();
       this.#next();
     });
@@ -339,7 +345,8 @@ class Session {
   }
 
   #watchLater() {
-    this.watching = setTimeout(() => this.interrupts.watch(), WATCH_AFTER_MS).unref();
+    if (this.interrupts.watches) return;
+    this.watching ??= setTimeout(() => this.interrupts.watch(), WATCH_AFTER_MS).unref();
   }
 
   #interrupted() {
