@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,10 +45,10 @@ class Conversation:
         """Answer until the face has gone."""
         try:
             async with anyio.create_task_group() as tasks:
-                try:
+                # One that speaks nonsense is as good as gone.
+                with suppress(AgentUnavailable):
                     await self._connection.hear(partial(self._hear, tasks))
-                finally:
-                    tasks.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()
         finally:
             await self._desk.close()
 
