@@ -7,7 +7,8 @@ const { reader } = require('./reading.cjs');
 const exit = process.reallyExit.bind(process);
 const READING = 3;
 const WRITING = 4;
-const NOTHING = Buffer.alloc(0);
+const READ_BYTES = 65536;
+const SHORT_BYTES = 4096;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /** Write all of `data`, waiting where a pipe is full. */
@@ -35,7 +36,7 @@ function elsewhere(then) {
 /** Hears frames one at a time, and only when asked: a waiting read keeps the event loop alive. */
 class Channel {
   constructor() {
-    this.buffer = NOTHING;
+    this.buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     this.start = 0;
     this.end = 0;
     this.reading = false;
@@ -45,11 +46,12 @@ class Channel {
     this.ending = undefined;
   }
 
-  /** Have a frame told with the next one. */
-  hold(kind, ...fields) {
-    const bodies = fields.map((field) => (typeof field === 'string' ? Buffer.from(field) : field));
-    const header = [kind, ...bodies.map((body) => body.length)].join(' ') + '\n';
-    this.held.push(Buffer.from(header, 'latin1'), ...bodies);
+  /** Have a frame told with the next one. Its first field is text. */
+  hold(kind, first, ...others) {
+    let header = `${kind} ${Buffer.byteLength(first)}`;
+    for (const field of others) header += ` ${Buffer.byteLength(field)}`;
+    this.held.push(Buffer.from(`${header}\n${first}`));
+    for (const field of others) this.held.push(typeof field === 'string' ? Buffer.from(field) : field);
   }
 
   send(kind, ...fields) {
@@ -57,10 +59,11 @@ class Channel {
     this.flush();
   }
 
+  /** Tell what was held. */
   flush() {
-    const data = Buffer.concat(this.held);
+    const { held } = this;
     this.held = [];
-    writeAll(WRITING, data);
+    writeAll(WRITING, held.length === 1 ? held[0] : Buffer.concat(held));
   }
 
   /** Call `hear(kind, fields)` with the next frame. Ends the process when the agent has gone. */
@@ -97,15 +100,11 @@ class Channel {
   }
 
   #keep(piece) {
-    if (this.start === this.end) {
-      this.buffer = piece;
-      this.start = 0;
-      this.end = piece.length;
-      return;
-    }
+    if (this.start === this.end) this.start = this.end = 0;
     if (this.end + piece.length > this.buffer.length) {
       const held = this.buffer.subarray(this.start, this.end);
-      this.buffer = Buffer.allocUnsafeSlow(2 * (held.length + piece.length));
+      const size = Math.max(READ_BYTES, 2 * (held.length + piece.length));
+      this.buffer = Buffer.allocUnsafeSlow(size);
       this.end = held.copy(this.buffer);
       this.start = 0;
     }
@@ -115,20 +114,22 @@ class Channel {
   #parsed() {
     const { buffer, start, end } = this;
     if (start === end) return null;
-    const line = buffer.indexOf(10, start);
-    if (line < 0 || line >= end) return null;
-    const [kind, ...lengths] = buffer.latin1Slice(start, line).split(' ');
+    // One step for all of it where that is short, and each of its characters a byte.
+    const text = end - start > SHORT_BYTES ? '' : buffer.utf8Slice(start, end);
+    const isPlain = text.length === end - start;
+    const line = isPlain ? text.indexOf('\n') : buffer.subarray(start, end).indexOf(10);
+    if (line < 0) return null;
+    const [kind, ...lengths] = (isPlain ? text.slice(0, line) : buffer.latin1Slice(start, start + line)).split(' ');
+    const fields = [];
     let at = line + 1;
-    for (const length of lengths) at += Number(length);
-    if (at > end) return null;
-    this.start = at;
-    at = line + 1;
-    const fields = lengths.map((length) => buffer.utf8Slice(at, (at += Number(length))));
-    // A large frame's memory is not kept.
-    if (this.start === end) {
-      this.buffer = NOTHING;
-      this.start = this.end = 0;
+    for (const length of lengths) {
+      const next = at + Number(length);
+      if (start + next > end) return null;
+      fields.push(isPlain ? text.slice(at, next) : buffer.utf8Slice(start + at, start + next));
+      at = next;
     }
+    this.start += at;
+    if (this.start === end && buffer.length > READ_BYTES) this.buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     return [kind, fields];
   }
 }

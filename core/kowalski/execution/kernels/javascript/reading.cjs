@@ -6,7 +6,10 @@ const { read } = require('fs');
 const { Buffer, setTimeout } = globalThis;
 const READ_BYTES = 65536;
 
-/** What calls `take` with the next piece of `fd` whenever `next` was called; with null at its end. */
+/**
+ * What calls `take` with the next piece of `fd` whenever `next` was called; with null at its end.
+ * A piece is there until the next one is asked for.
+ */
 function reader(fd, take) {
   try {
     return new Stream(fd, take);
@@ -19,19 +22,21 @@ function reader(fd, take) {
 class Stream {
   constructor(fd, take) {
     const { Pipe, constants } = process.binding('pipe_wrap');
-    const { streamBaseState, kReadBytesOrError, kArrayBufferOffset } = process.binding('stream_wrap');
+    const { streamBaseState, kReadBytesOrError } = process.binding('stream_wrap');
     if (streamBaseState?.[kReadBytesOrError] === undefined) throw new Error('Node has changed');
     // What a read is among the things that the program has going on, while it waits and at its end.
     this.waiting = 'PipeWrap';
     this.ending = undefined;
     this.handle = new Pipe(constants.SOCKET);
     if (this.handle.open(fd)) throw new Error('it cannot be opened');
-    this.handle.onread = (bytes) => {
+    const bytes = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.handle.useUserBuffer(bytes);
+    this.handle.onread = () => {
       const count = streamBaseState[kReadBytesOrError];
       if (count === 0) return;
       this.handle.readStop();
       this.handle.unref();
-      take(count < 0 ? null : Buffer.from(bytes, streamBaseState[kArrayBufferOffset], count));
+      take(count < 0 ? null : bytes.subarray(0, count));
     };
     this.handle.unref();
   }
@@ -46,8 +51,9 @@ class Stream {
 class File {
   constructor(fd, take) {
     this.waiting = this.ending = 'FSReqCallback';
+    const bytes = Buffer.allocUnsafeSlow(READ_BYTES);
     this.next = () => {
-      read(fd, Buffer.allocUnsafeSlow(READ_BYTES), 0, READ_BYTES, null, (error, count, bytes) => {
+      read(fd, bytes, 0, READ_BYTES, null, (error, count) => {
         if (error?.code === 'EAGAIN') setTimeout(this.next, 1);
         else take(error || count === 0 ? null : bytes.subarray(0, count));
       });

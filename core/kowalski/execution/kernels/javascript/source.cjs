@@ -131,6 +131,7 @@ class Source {
 
   /** The source as REPL mode can take it. */
   get text() {
+    if (!this.edits.length) return this.code;
     let text = '';
     let at = 0;
     for (const [start, end, replacement] of this.ordered()) {
