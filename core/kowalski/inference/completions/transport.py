@@ -67,6 +67,8 @@ class Transport(httpx2.AsyncBaseTransport):
         connection.rest()
         if connection.idle and not self._closed:
             self._idle.setdefault(address, deque()).append(connection)
+        else:
+            connection.close()
 
     async def aclose(self) -> None:
         """Close every connection, be it in use or not."""

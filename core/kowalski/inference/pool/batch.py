@@ -29,6 +29,8 @@ PATIENCE_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
 _FEWEST_AHEAD: Final = 4
+# The line has room for others, however many slots there are.
+_MOST_AHEAD: Final = 64
 _NUMBERS: Final = itertools.count(1)
 
 Requests: TypeAlias = "Iterable[ChatRequest] | AsyncIterable[ChatRequest]"
@@ -190,7 +192,8 @@ class Batch:
         asking = self._running - self._caller.stalled
         # As many wait in the line as have a slot: many slots may become free at once, and all that
         # can be done for a prompt without one has been done by then.
-        return self._taken - self._given < window and asking < 2 * max(slots, _FEWEST_AHEAD)
+        ahead = min(max(slots, _FEWEST_AHEAD), _MOST_AHEAD)
+        return self._taken - self._given < window and asking < slots + ahead
 
     async def _answer(self, index: int, request: ChatRequest) -> None:
         try:

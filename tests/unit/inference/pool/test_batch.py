@@ -21,7 +21,7 @@ from kowalski.errors import ModelUnavailable, RequestRefused, ServerUnavailable
 from kowalski.inference.model_server import ServerFault
 from kowalski.inference.pool.batch import PATIENCE_S, run_batch
 from kowalski.inference.pool.breaker import FAILURES
-from kowalski.inference.pool.pool import Pool
+from kowalski.inference.pool.pool import QUEUE, Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -188,6 +188,14 @@ async def test_a_prompt_of_somebody_else_waits_for_one_slot_and_not_for_the_batc
     async with Pool([server]) as pool, run_batch(pool, numbered(1000)):
         await anyio.sleep(1.5)
         assert (await pool.complete(prompt())).latency_ms <= 2500
+
+
+async def test_it_leaves_room_in_the_line_however_many_slots_there_are() -> None:
+    server = FakeModelServer("a", slots=QUEUE, otherwise=answers(after_s=1))
+    async with Pool([server]) as pool, run_batch(pool, numbered(3 * QUEUE)):
+        await anyio.sleep(0.5)
+        assert pool.busy == QUEUE
+        assert (await pool.complete(prompt())).text == "hello"
 
 
 async def test_a_server_that_comes_late_is_used() -> None:
