@@ -116,6 +116,43 @@ async def test_a_block_of_declarations_may_end_with_what_never_returns(engine: E
     assert (result.error.message, result.error.line) == ("of 2", 3)
 
 
+async def test_a_ring_may_be_declared_anew_and_stays_as_it_was_where_that_is_wrong(
+    engine: Engine,
+) -> None:
+    ring = _ring(40)
+    longer = ring.replace(" next)", " next, int length)")
+    held = """var held = new R3(null);
+int kept = String.valueOf(held).length();
+int used() { return new R4(null).hashCode(); }"""
+    await _run(engine, "again", ring, held)
+    for wrong in (longer + '\nint wrong = "x";', longer + "\nabsent() + 1"):
+        assert (await _run(engine, "again", wrong)).error is not None
+        assert (await _run(engine, "again", "new R39(null)")).value == "R39[next=null]"
+    result = await _run(engine, "again", longer + "\nSystem.out.print(kept);\nkept++;")
+    assert (result.error, result.stdout) == (None, "13")
+    assert (await _run(engine, "again", "new R3(null, kept)")).value == "R3[next=null, length=14]"
+    result = await _run(engine, "again", "used()")
+    assert result.error is not None
+    assert result.error.message.startswith("used cannot be used: constructor R4")
+
+
+async def test_what_rests_on_declarations_made_anew_together_follows_them(engine: Engine) -> None:
+    first = "int rate() { return 2; }\nint base = 10;"
+    rests = "int price(int n) { return base + n * rate(); }\nvar most = price(5);"
+    anew = "int rate() { return 3; }\nint base = 100;\n{ base += most; }"
+    result = await _run(engine, "rests", first, rests, anew, "price(1) + most")
+    assert result.value == "143"
+
+
+async def test_what_runs_before_a_declaration_made_anew_sees_the_earlier_one(
+    engine: Engine,
+) -> None:
+    first = "int step() { return 1; }\nint by() { return step(); }"
+    anew = "int early = by();\nint late() { return by(); }\nint step() { return 2; }"
+    result = await _run(engine, "order", first, anew, "early * 10 + late()")
+    assert result.value == "12"
+
+
 async def test_a_timeout_while_a_block_is_compiled_leaves_its_session_as_it_was(
     engine: Engine,
 ) -> None:

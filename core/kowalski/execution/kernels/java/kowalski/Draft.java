@@ -66,7 +66,7 @@ final class Draft {
         int at = 0;
         while (at < block.parts.size()) {
             if (over.getAsBoolean()) return;
-            int taken = takeTogether(at);
+            int taken = takeTogether(at, isAlone);
             if (taken == 0) take(source(at), isAlone);
             at += Math.max(1, taken);
         }
@@ -125,18 +125,15 @@ final class Draft {
         if (steps.isEmpty()) return;
         Map<String, Field> before = steps.get(0).before;
         Set<Snippet> made = new HashSet<>();
-        String cause = "";
+        List<Snippet> overwritten = new ArrayList<>();
         for (Step step : steps) {
-            for (Snippet old : step.overwritten) {
-                if (made.contains(old)) continue;
-                if (old.kind() == Kind.TYPE_DECL) cause = ((PersistentSnippet) old).name();
-                List<SnippetEvent> events = shell.eval(old.source());
-                for (SnippetEvent event : events) {
-                    if (event.causeSnippet() == null) sources.put(event.snippet(), sources.of(old));
-                }
-                variables.moves(before, events);
-            }
+            step.overwritten.stream().filter(old -> !made.contains(old)).forEach(overwritten::add);
             made.addAll(step.made);
+        }
+        redeclare(overwritten, before);
+        String cause = "";
+        for (Snippet old : overwritten) {
+            if (old.kind() == Kind.TYPE_DECL) cause = ((PersistentSnippet) old).name();
         }
         made.removeIf(one -> !(one instanceof PersistentSnippet) || !shell.status(one).isActive());
         if (!intake.forget(made)) {
@@ -148,6 +145,23 @@ final class Draft {
         control.calls();
         variables.restore(before, cause);
         steps.clear();
+    }
+
+    private void redeclare(List<Snippet> overwritten, Map<String, Field> before) {
+        int at = 0;
+        while (at < overwritten.size()) {
+            List<Snippet> left = overwritten.subList(at, overwritten.size());
+            List<List<SnippetEvent>> events = intake.take(left.stream().map(Snippet::source).toList()).orElse(List.of());
+            boolean isRefused = events.stream().flatMap(List::stream).anyMatch(one -> one.status() == Status.REJECTED);
+            if (events.isEmpty() || isRefused) events = List.of(shell.eval(left.get(0).source()));
+            for (int i = 0; i < events.size(); i++) {
+                Sources.Source source = sources.of(left.get(i));
+                events.get(i).stream().filter(one -> one.causeSnippet() == null)
+                    .forEach(one -> sources.put(one.snippet(), source));
+            }
+            variables.moves(before, events.stream().flatMap(List::stream).toList());
+            at += events.size();
+        }
     }
 
     private void take(Sources.Source source, boolean isAlone) throws Failure {
@@ -170,53 +184,65 @@ final class Draft {
     }
 
     /** Have the shell take parts at once, where that can be; how many it took. */
-    private int takeTogether(int at) throws Failure {
+    private int takeTogether(int at, boolean isAlone) throws Failure {
         if (at < single) return 0;
         List<Block.Part> left = block.parts.subList(at, block.parts.size());
         List<String> codes = left.stream().takeWhile(Intake::isJoinable).map(Block.Part::code).toList();
-        Optional<List<List<Snippet>>> made = intake.take(codes);
-        if (made.isEmpty()) single = at + codes.size();
-        return made.isEmpty() ? 0 : taken(at, made.get());
-    }
-
-    private int taken(int at, List<List<Snippet>> made) throws Failure {
-        int end = at + made.size();
-        Findings found = new Findings(block);
-        for (int i = at; i < end; i++) {
-            for (Snippet one : made.get(i - at)) sources.tell(source(i), one, found);
-        }
+        Map<String, Field> before = codes.size() < 2 ? Map.of() : variables.fields();
+        Optional<List<List<SnippetEvent>>> told = intake.take(codes);
+        if (told.isEmpty()) single = at + codes.size();
+        if (told.isEmpty() || told.get().isEmpty()) return 0;
+        List<List<SnippetEvent>> events = told.get();
+        int end = at + events.size();
+        Findings found = found(at, events);
         if (found.hasErrors()) {
             String later = block.parts.stream().skip(end).map(Block.Part::code).collect(Collectors.joining("\n"));
             if (!found.isMendedBy(later)) throw found.failure();
             single = end;
             return 0;
         }
-        if (!found.messages().isEmpty()) warnings.add(found);
-        for (int i = at; i < end; i++) declare(source(i), made.get(i - at));
+        // What variables hold is moved before any part runs: all parts see them where they are now.
+        Step moving = new Step(before);
+        steps.add(moving);
+        for (int i = at; i < end; i++) declare(source(i), events.get(i - at));
         locate();
         control.calls();
-        Map<String, Field> fields = variables.fields();
-        for (Step step : steps.subList(steps.size() - made.size(), steps.size())) {
-            if (step.made.get(0) instanceof PersistentSnippet) step.before = fields;
+        moving.moves = variables.moves(before, events.stream().flatMap(List::stream).toList());
+        Map<String, Field> after = variables.fields();
+        for (Step step : steps.subList(steps.indexOf(moving) + 1, steps.size())) {
+            if (step.made.get(0) instanceof PersistentSnippet) step.before = after;
         }
-        return made.size();
+        for (int i = at; isAlone && i < end; i++) {
+            for (SnippetEvent event : events.get(i - at)) {
+                if (event.status() == Status.OVERWRITTEN) refuseSecond(source(i), event.snippet());
+            }
+        }
+        return events.size();
+    }
+
+    /** What the compiler says of parts that were taken together, or that were not. */
+    private Findings found(int at, List<List<SnippetEvent>> events) {
+        Findings found = new Findings(block);
+        for (int i = 0; i < events.size(); i++) {
+            for (SnippetEvent event : events.get(i)) {
+                boolean isOwn = event.causeSnippet() == null && event.status() != Status.OVERWRITTEN;
+                if (isOwn) sources.tell(source(at + i), event.snippet(), found);
+            }
+        }
+        return found;
     }
 
     private Sources.Source source(int part) {
         return new Sources.Source(block, block.parts.get(part));
     }
 
-    /** Note what was taken with others; fresh as it is, it moves no variable. */
-    private void declare(Sources.Source source, List<Snippet> made) {
+    /** Note what was taken with others. */
+    private void declare(Sources.Source source, List<SnippetEvent> events) {
         Step step = new Step(null);
         steps.add(step);
-        step.made.addAll(made);
-        List<Control.Call> calls = new ArrayList<>();
-        for (Snippet one : made) {
-            sources.put(one, source);
-            if (one.subKind().isExecutable()) calls.add(Control.call(shell, one));
-        }
-        step.calls = calls;
+        for (SnippetEvent event : events) note(event, source, step);
+        step.calls = step.made.stream().filter(one -> one.subKind().isExecutable())
+            .map(one -> Control.call(shell, one)).toList();
     }
 
     private void note(SnippetEvent event, Sources.Source source, Step step) {

@@ -13,13 +13,14 @@ import java.util.function.Predicate;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
 import jdk.jshell.Snippet.Kind;
+import jdk.jshell.SnippetEvent;
 
 /** Has the shell take many parts at once, where this JDK's shell can be made to. */
 final class Intake {
     private static final String JOINT = "jdk/jshell/Joint.class";
 
     private final JShell shell;
-    private Function<List<String>, List<List<Snippet>>> takes = codes -> List.of();
+    private Function<List<String>, List<List<SnippetEvent>>> takes = codes -> List.of();
     private Predicate<Collection<Snippet>> forgets = snippets -> false;
     private boolean isSought;
 
@@ -34,15 +35,16 @@ final class Intake {
     }
 
     /**
-     * What is declared by as many of the first of them as could be taken together; none were if one
-     * of them is wrong. Empty if the compiler can take them by themselves alone, or none of them.
+     * What has happened to as many of the first of them as could be taken together; none were if
+     * one of them is wrong. Empty if the compiler can take them by themselves alone, or none of them.
      */
-    Optional<List<List<Snippet>>> take(List<String> codes) {
+    Optional<List<List<SnippetEvent>>> take(List<String> codes) {
         if (codes.size() < 2) return Optional.empty();
         seek();
         try {
             return Optional.of(takes.apply(codes));
-        } catch (IllegalStateException | VirtualMachineError failed) {
+        } catch (RuntimeException | AssertionError | LinkageError | VirtualMachineError failed) {
+            // The compiler's own failures are of many kinds; it may do better with one part.
             return Optional.empty();
         }
     }
@@ -61,7 +63,7 @@ final class Intake {
             Lookup within = MethodHandles.privateLookupIn(JShell.class, MethodHandles.lookup());
             Class<?> joint = within.defineClass(file.readAllBytes());
             Object made = within.findConstructor(joint, MethodType.methodType(void.class, JShell.class)).invoke(shell);
-            takes = (Function<List<String>, List<List<Snippet>>>) made;
+            takes = (Function<List<String>, List<List<SnippetEvent>>>) made;
             forgets = (Predicate<Collection<Snippet>>) made;
         } catch (Throwable impossible) {
             throw new IllegalStateException(impossible);

@@ -1,10 +1,13 @@
 package jdk.jshell;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -23,10 +26,11 @@ import jdk.jshell.spi.ExecutionControl.ExecutionControlException;
  * compiles, it has import all that it knows. This stands within its package to do what it does by
  * its own means, and is compiled for each JDK: one whose shell is another goes without.
  */
-final class Joint implements Function<List<String>, List<List<Snippet>>>, Predicate<Collection<Snippet>> {
+final class Joint implements Function<List<String>, List<List<SnippetEvent>>>, Predicate<Collection<Snippet>> {
     private static final Pattern WORD = Pattern.compile("[\\p{L}_$][\\p{L}\\p{N}_$]*");
     private static final Pattern INFERRED =
         Pattern.compile("(?:(?:final\\b|@[\\w.]+(?:\\([^)]*\\))?|//[^\\n]*|/\\*(?s:.*?)\\*/)\\s*)*var\\b");
+    private static final DiagList NOTHING = new DiagList();
     // The compiler goes from import to import, which its stack must hold.
     private static final int MOST = 200;
     private static final Set<Snippet.Kind> KINDS = Set.of(
@@ -39,29 +43,37 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
     }
 
     /**
-     * Take as many of the first of these sources as can be taken together; what each declares.
-     * Nothing is run. If one is wrong, none is taken: what the compiler says is in their diagnostics.
+     * Take as many of the first of these sources as can be taken together; what each declares, and
+     * what else is declared anew since it rests on that. Nothing is run. If one is wrong, none is
+     * taken: what the compiler says is in their diagnostics.
      *
-     * @throws IllegalStateException the compiler fails, and does not say why.
+     * @throws IllegalStateException the compiler fails, or does not say why.
      */
     @Override
-    public List<List<Snippet>> apply(List<String> sources) {
+    public List<List<SnippetEvent>> apply(List<String> sources) {
         Set<String> endless = new HashSet<>();
         while (true) {
             List<List<Snippet>> read = read(sources, endless);
-            if (read.isEmpty()) return read;
-            List<Unit> units = new ArrayList<>();
-            for (List<Snippet> one : read) {
-                for (Snippet snippet : one) units.add(new Unit(shell, snippet, null, snippet.syntheticDiags()));
+            if (read.isEmpty()) return List.of();
+            List<Snippet> own = new ArrayList<>();
+            read.forEach(own::addAll);
+            Map<Snippet, Snippet> resting = resting(own);
+            List<Runnable> before = restoring(own, resting.keySet());
+            try {
+                List<Unit> units = units(own, resting);
+                Map<Snippet, DiagList> told = shell.taskFactory.analyze(wraps(units), task -> told(units, task));
+                if (own.stream().noneMatch(one -> told.getOrDefault(one, NOTHING).hasErrors())) {
+                    if (told.values().stream().anyMatch(DiagList::hasErrors)) judge(units);
+                    declare(units);
+                    before.clear();
+                    return events(read, units);
+                }
+                if (endless.addAll(endless(told))) continue;
+                own.forEach(one -> refuse(one, told));
+                return events(read, List.of());
+            } finally {
+                before.forEach(Runnable::run);
             }
-            units.forEach(this::name);
-            wrap(units);
-            Map<Snippet, DiagList> told = shell.taskFactory.analyze(wraps(units), task -> judged(units, task));
-            boolean isRight = told.values().stream().noneMatch(DiagList::hasErrors);
-            if (!isRight && endless.addAll(endless(told))) continue;
-            if (isRight) declare(units);
-            else refuse(units, told);
-            return read;
         }
     }
 
@@ -80,8 +92,8 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
 
     /** The snippets of the first sources, up to one that must see the others taken before it. */
     private List<List<Snippet>> read(List<String> sources, Set<String> endless) {
-        Set<String> known = new HashSet<>();
-        for (Snippet one : active()) known.add(one.name());
+        Map<String, Set<Key>> known = new HashMap<>();
+        for (Snippet one : active()) known.computeIfAbsent(one.name(), first -> new HashSet<>()).add(one.key());
         Set<String> declared = new HashSet<>();
         Set<String> used = new HashSet<>();
         List<List<Snippet>> read = new ArrayList<>();
@@ -94,16 +106,71 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
                 : shell.eval.sourceToSnippetsWithWrappers(source);
             if (found.isEmpty()) break;
             for (Snippet one : found) {
-                if (!isFresh(one)) return read;
+                if (!isJoinable(one)) return read;
                 if (!(one instanceof PersistentSnippet)) continue;
-                if (used.contains(one.name()) || known.contains(one.name())) return read;
-                if (!declared.add(one.name())) return read;
+                // Methods of one name are for the shell to tell apart.
+                Set<Key> same = known.getOrDefault(one.name(), Set.of(one.key()));
+                if (!same.equals(Set.of(one.key())) || declared.contains(one.name())) return read;
+                // What runs sees nothing that comes later, as the shell has it.
+                if (used.contains(one.name()) || !used.isEmpty() && isUsed(one, used)) return read;
+                declared.add(one.name());
             }
-            // What runs sees nothing that comes later, as the shell has it.
             if (found.get(0).isExecutable()) used.addAll(words);
             read.add(found);
         }
         return read;
+    }
+
+    private boolean isUsed(Snippet declared, Set<String> used) {
+        return resting(List.of(declared)).keySet().stream().anyMatch(one -> used.contains(one.name()));
+    }
+
+    /** What rests on what is declared, by way of other things too, with what that is. */
+    private Map<Snippet, Snippet> resting(List<Snippet> own) {
+        Set<Key> keys = new HashSet<>();
+        own.forEach(one -> keys.add(one.key()));
+        Map<Snippet, Snippet> resting = new LinkedHashMap<>();
+        for (Snippet cause : own) {
+            Set<Snippet> seen = new LinkedHashSet<>();
+            Deque<Snippet> left = new ArrayDeque<>(List.of(cause));
+            while (!left.isEmpty()) {
+                for (Snippet one : shell.maps.getDependents(left.remove())) {
+                    if (!one.status().isActive() || !(one instanceof DeclarationSnippet) || !seen.add(one)) continue;
+                    left.add(one);
+                    if (!keys.contains(one.key())) resting.putIfAbsent(one, cause);
+                }
+            }
+        }
+        return resting;
+    }
+
+    /** What makes of what is known to the shell again what it is now. */
+    private List<Runnable> restoring(List<Snippet> own, Set<Snippet> resting) {
+        List<Runnable> restoring = new ArrayList<>();
+        for (Snippet one : own) {
+            Snippet old = shell.maps.getSnippet(one.key());
+            if (old == null) continue;
+            Snippet.Status status = old.status();
+            List<String> unresolved = old.unresolved();
+            DiagList diagnostics = old.diagnostics();
+            restoring.add(() -> old.setCompilationStatus(status, unresolved, diagnostics));
+        }
+        for (Snippet one : resting) {
+            OuterWrap wrap = one.outerWrap();
+            int number = one.sequenceNumber();
+            restoring.add(() -> one.setOuterWrap(wrap));
+            restoring.add(() -> one.setSequenceNumber(number));
+        }
+        return restoring;
+    }
+
+    private List<Unit> units(List<Snippet> own, Map<Snippet, Snippet> resting) {
+        List<Unit> units = new ArrayList<>();
+        for (Snippet one : own) units.add(new Unit(shell, one, null, one.syntheticDiags()));
+        resting.forEach((one, cause) -> units.add(new Unit(shell, one, cause, new DiagList())));
+        units.forEach(this::name);
+        wrap(units, units);
+        return units;
     }
 
     /** As the shell makes it, but for a trial of each. */
@@ -122,11 +189,10 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
         return active;
     }
 
-    private boolean isFresh(Snippet one) {
-        if (!KINDS.contains(one.kind())) return false;
-        // It has no body.
-        if (one instanceof MethodSnippet && ((MethodSnippet) one).unresolvedSelf != null) return false;
-        return shell.maps.getDependents(one).stream().noneMatch(other -> other.status().isActive());
+    private static boolean isJoinable(Snippet one) {
+        // A method without a body is none yet.
+        boolean isWhole = !(one instanceof MethodSnippet) || ((MethodSnippet) one).unresolvedSelf == null;
+        return isWhole && KINDS.contains(one.kind());
     }
 
     /** Give what will be its class a name that no class has had. */
@@ -140,20 +206,22 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
         }
     }
 
-    /** Put classes around them, which import what their code names. */
-    private void wrap(List<Unit> units) {
+    /** Put classes around those of the units that are right, which import what their code names. */
+    private void wrap(List<Unit> units, List<Unit> right) {
         Map<String, Set<Unit>> known = new HashMap<>();
         Set<Unit> all = new LinkedHashSet<>(units);
         for (Snippet one : active()) {
             Unit unit = new Unit(shell, one, one, new DiagList());
+            if (all.contains(unit)) continue;
             known.computeIfAbsent(one.name(), first -> new HashSet<>()).add(unit);
             all.add(unit);
         }
         Map<String, Unit> fresh = new HashMap<>();
-        for (Unit unit : units) {
-            if (unit.snippet() instanceof PersistentSnippet) fresh.put(unit.snippet().name(), unit);
+        for (Unit unit : right) {
+            if (!(unit.snippet() instanceof PersistentSnippet)) continue;
+            if (fresh.put(unit.snippet().name(), unit) != null) throw new IllegalStateException(unit.toString());
         }
-        for (Unit unit : units) {
+        for (Unit unit : right) {
             Set<Unit> hidden = new LinkedHashSet<>(all);
             Set<Unit> seen = new LinkedHashSet<>(Set.of(unit));
             for (String word : words(unit.snippet().source())) {
@@ -164,20 +232,32 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
         }
     }
 
-    /** What the compiler says of each; they are what they will be if nothing is wrong. */
-    private static Map<Snippet, DiagList> judged(List<Unit> units, TaskFactory.AnalyzeTask task) {
+    /** What the compiler says of each. */
+    private static Map<Snippet, DiagList> told(List<Unit> units, TaskFactory.AnalyzeTask task) {
         Map<Snippet, DiagList> told = new HashMap<>();
         // The task's own list has only once what is said of several.
         for (var one : task.diagnostics.getDiagnostics()) {
             Diag diag = task.diag(one);
             told.computeIfAbsent(diag.snippetOrNull(), first -> new DiagList()).add(diag);
         }
+        if (told.containsKey(null)) throw new IllegalStateException(told.get(null).toString());
         boolean isRight = told.values().stream().noneMatch(DiagList::hasErrors);
         for (Unit unit : units) {
-            unit.setDiagnostics(told.getOrDefault(unit.snippet(), new DiagList()));
+            unit.setDiagnostics(told.getOrDefault(unit.snippet(), NOTHING));
             if (isRight) unit.setStatus(task);
         }
         return told;
+    }
+
+    /** As the shell does, keep what rests on them even where it is wrong by now, but for its code. */
+    private void judge(List<Unit> units) {
+        units.forEach(unit -> unit.corralIfNeeded(units));
+        wrap(units, units);
+        shell.taskFactory.analyze(wraps(units), task -> {
+            units.forEach(unit -> unit.setCorralledDiagnostics(task));
+            units.forEach(unit -> unit.setStatus(task));
+            return null;
+        });
     }
 
     /** The statements after whose end the compiler takes no more. */
@@ -189,23 +269,20 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
         return endless;
     }
 
-    /** Have the shell know what was rejected, and why. */
-    private void refuse(List<Unit> units, Map<Snippet, DiagList> told) {
-        if (told.containsKey(null)) throw new IllegalStateException(told.get(null).toString());
-        for (Unit unit : units) {
-            unit.snippet().setFailed(told.getOrDefault(unit.snippet(), new DiagList()));
-            shell.maps.installSnippet(unit.snippet());
-        }
+    /** Have a snippet know that it was rejected, and why. */
+    private static void refuse(Snippet one, Map<Snippet, DiagList> told) {
+        one.setFailed(told.getOrDefault(one, NOTHING));
+        one.setId("");
     }
 
     /** Have the shell know what was found right. */
     private void declare(List<Unit> units) {
-        ClassBytecodes[] made = shell.taskFactory.compile(wraps(units), task -> {
-            if (!task.compile()) throw new IllegalStateException(task.getDiagnostics().toString());
-            return units.stream()
-                .flatMap(unit -> unit.classesToLoad(task.classList(unit.snippet().outerWrap())))
-                .toArray(ClassBytecodes[]::new);
-        });
+        ClassBytecodes[] made = null;
+        while (made == null) {
+            List<Unit> right = units.stream().filter(Unit::isDefined).toList();
+            wrap(units, right);
+            made = shell.taskFactory.compile(wraps(right), task -> compiled(right, task));
+        }
         try {
             shell.executionControl().load(made);
         } catch (ExecutionControlException refused) {
@@ -213,6 +290,42 @@ final class Joint implements Function<List<String>, List<List<Snippet>>>, Predic
         }
         shell.classTracker.markLoaded(made);
         units.forEach(Unit::finish);
+    }
+
+    /** The classes; null if some of the units turn out to be wrong, since they rest on one that is. */
+    private static ClassBytecodes[] compiled(List<Unit> units, TaskFactory.CompileTask task) {
+        if (task.compile()) {
+            return units.stream()
+                .flatMap(unit -> unit.classesToLoad(task.classList(unit.snippet().outerWrap())))
+                .toArray(ClassBytecodes[]::new);
+        }
+        List<Unit> wrong = units.stream().filter(unit -> unit.smashingErrorDiagnostics(task)).toList();
+        if (wrong.isEmpty() || !wrong.stream().allMatch(Unit::isDependency)) {
+            throw new IllegalStateException(task.getDiagnostics().toString());
+        }
+        return null;
+    }
+
+    /** What has happened to each, and to what rests on it; to those without a unit, nothing has. */
+    private static List<List<SnippetEvent>> events(List<List<Snippet>> read, List<Unit> units) {
+        Map<Snippet, List<SnippetEvent>> caused = new HashMap<>();
+        for (Unit unit : units) {
+            SnippetEvent event = unit.event(null, null);
+            Snippet cause = event.causeSnippet() == null ? unit.snippet() : event.causeSnippet();
+            List<SnippetEvent> all = caused.computeIfAbsent(cause, first -> new ArrayList<>());
+            all.add(event);
+            all.addAll(unit.secondaryEvents());
+        }
+        List<List<SnippetEvent>> events = new ArrayList<>();
+        for (List<Snippet> one : read) {
+            List<SnippetEvent> own = new ArrayList<>();
+            for (Snippet snippet : one) {
+                own.addAll(caused.getOrDefault(snippet, List.of(new SnippetEvent(
+                    snippet, Snippet.Status.NONEXISTENT, snippet.status(), false, null, null, null))));
+            }
+            events.add(own);
+        }
+        return events;
     }
 
     private static Set<OuterWrap> wraps(List<Unit> units) {
