@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kowalski.agent.home.places import Places
 from kowalski.agent.reach.launch import connect
+from kowalski.agent.reach.reaching import reach
 from kowalski.agent.reach.stopping import Stopped, stop_running
 from kowalski.errors import AgentUnavailable
 
@@ -44,6 +47,32 @@ def silent(places: Places, request: pytest.FixtureRequest) -> Iterator[subproces
         assert process.stdout.readline() == "listens\n"
         yield process
         process.kill()
+
+
+@pytest.fixture
+def leaving(places: Places) -> Iterator[None]:
+    """An agent that lets faces in and closes what it has let in."""
+
+    def leave() -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(places.socket))
+        listener.listen()
+        thread = threading.Thread(target=leave)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.usefixtures("leaving")
+async def test_an_agent_that_is_on_its_way_out_counts_as_none(places: Places) -> None:
+    assert [await reach(places, "test", 5.0) for _ in range(50)] == [None] * 50
 
 
 async def test_a_face_is_told_which_process_is_silent_and_what_ends_it(

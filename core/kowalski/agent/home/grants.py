@@ -48,7 +48,7 @@ class Grants:
                 never guessed: until it is mended, nothing is granted and nothing runs.
         """
         file = self._places.grants_file
-        signature = _signature(file), _signature(file.parent)
+        signature = _signature(file), _signature(self._places.config_dir)
         flat = tuple(number for part in signature for number in part)
         if flat != self._seen:
             granted = _parsed(read_toml(file, InvalidSettings))
@@ -164,7 +164,7 @@ def allow_command(root: str | Path, rights: Rights) -> str:
 
 def _signature(path: Path) -> tuple[int, ...]:
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except OSError:
         return ()
     return (

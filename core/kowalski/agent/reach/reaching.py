@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from kowalski.agent.service.connection import PROTOCOL, Connection
+from kowalski.errors import AgentUnavailable
 
 if TYPE_CHECKING:
     from kowalski.agent.home.places import Places
@@ -54,6 +55,9 @@ async def reach(places: Places, principal: str, answers_within_s: float) -> Reac
         try:
             await connection.send({"principal": principal, "protocol": PROTOCOL})
             hello = await connection.receive()
+        except AgentUnavailable:
+            # It has let one in while it was on its way out.
+            hello = None
         except BaseException:
             await connection.close()
             raise
