@@ -334,6 +334,25 @@ def test_what_is_told_is_bounded(shared: KernelProcess) -> None:
     assert (asked.error_type, asked.calls) == ("RangeError", [])
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["require('http').createServer()", "new net.Socket()", "child_process.spawn('true')"],
+)
+def test_what_node_keeps_in_a_server_or_a_socket_is_not_all_shown(
+    shared: KernelProcess, code: str
+) -> None:
+    value = shared.run(code).value
+    assert value is not None
+    assert len(value.splitlines()) <= 21
+
+
+def test_data_is_shown_however_long_it_is(shared: KernelProcess) -> None:
+    code = "class Store extends require('events') { items = [{ name: 'one' }] }; new Store()"
+    assert "items: [ { name: 'one' } ]" in (shared.run(code).value or "")
+    value = shared.run("Array.from({ length: 90 }, (_, n) => ({ deep: { n, s: 'x'.repeat(70) } }))")
+    assert "n: 89," in (value.value or "")
+
+
 def test_a_picture_becomes_an_artifact(shared: KernelProcess) -> None:
     png = "89504e470d0a1a0a0000"
     result = shared.run(f"Buffer.from('{png}', 'hex')")

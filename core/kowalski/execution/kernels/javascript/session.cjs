@@ -11,9 +11,11 @@ const { promiseHooks } = require('v8');
 const { Script, runInThisContext } = require('vm');
 const { activity, subtract } = require('./activity.cjs');
 const { Channel, elsewhere } = require('./channel.cjs');
-const { Blocks, Teller, inspected } = require('./errors.cjs');
+const { Blocks, Teller, displayed } = require('./errors.cjs');
 const { Host } = require('./host.cjs');
+const { Idling } = require('./idling.cjs');
 const { Interrupts } = require('./interrupts.cjs');
+const { pictureKind } = require('./pictures.cjs');
 const { Source } = require('./source.cjs');
 const { Streams } = require('./streams.cjs');
 const { Place, define, defineLazily, furnish } = require('./surroundings.cjs');
@@ -28,11 +30,6 @@ const WATCH_AFTER_MS = 150;
 const MOST_TURNS = 20;
 const GROUP = 'kowalski';
 const REDECLARED = /^Identifier '([^']+)' has already been declared/;
-const MOST_PICTURE_BYTES = 32 * 2 ** 20;
-const PICTURES = [
-  [Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'png'],
-  [Buffer.from('\xff\xd8\xff', 'latin1'), 'jpeg'],
-];
 
 class Session {
   constructor(place) {
@@ -48,6 +45,8 @@ class Session {
     this.isProgram = false;
     this.isLast = false;
     this.early = [];
+    this.uncaught = (error) => this.#uncaught(error);
+    this.idling = new Idling(() => this.#idle());
     this.given = new Set();
     this.own = new Set(Object.getOwnPropertyNames(globalThis));
     this.inspector = new Inspector();
@@ -67,13 +66,10 @@ class Session {
 
   /** Hear what Node tells, even where a program removed all who listen. */
   #listen() {
-    this.listeners ??= {
-      uncaughtException: (error) => this.#uncaught(error),
-      beforeExit: () => this.#idle(),
-    };
-    for (const [name, listener] of Object.entries(this.listeners)) {
-      if (!process.listeners(name).includes(listener)) process.on(name, listener);
+    if (!process.listeners('uncaughtException').includes(this.uncaught)) {
+      process.on('uncaughtException', this.uncaught);
     }
+    this.idling.listen();
     this.interrupts.guard();
   }
 
@@ -267,6 +263,7 @@ class Session {
   #idle() {
     const { run } = this;
     if (!run) this.#next();
+    else if (this.isLast && this.idling.hasMore()) return;
     else if (!this.isLast && !this.#isDone(run)) {
       // Node lost count of its timers, as it does where one's callback was ended: keep it going.
       this.channel.receive(this.hear);
@@ -291,7 +288,7 @@ class Session {
     if (value !== undefined) {
       const kind = pictureKind(value);
       if (kind) this.channel.send('artifact', `image.${kind}`, `image/${kind}`, Buffer.from(value));
-      this.channel.hold('value', inspected(value));
+      this.channel.hold('value', displayed(value));
       define(globalThis, '_', value);
     }
     this.#end(exitCode());
@@ -400,12 +397,6 @@ class Session {
 
 function exitCode() {
   return Number(process.exitCode ?? 0) & 0xff;
-}
-
-/** What picture these bytes are; undefined if they are none, or too many. */
-function pictureKind(value) {
-  if (!types.isUint8Array(value) || value.length > MOST_PICTURE_BYTES) return undefined;
-  return PICTURES.find(([start]) => start.equals(value.subarray(0, start.length)))?.[1];
 }
 
 function failure(name, message) {
