@@ -67,6 +67,44 @@ def test_the_last_expression_is_shown_as_a_repl_shows_it(
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "seen = 1; this === globalThis && delete globalThis.seen",
+        "if (true) { 1 } else { 2 }",
+        "'use strict'; undeclared = 1",
+        "console.log('out'); Promise.resolve([4])",
+        "\n  missing.thing",
+        "[1].map((x) => {\n  throw new RangeError('no') })",
+        "throw 'text'",
+        "setTimeout(() => console.log('late'), 1)._idleTimeout",
+        "process.nextTick(() => { throw new Error('it') })",
+        "Promise.reject(new Error('unheard')); 1",
+        "return 1",
+        "1 + ;",
+        "earlier + 1",
+        "earlier = 5",
+        "eval('earlier')",
+        "process.exit(3)",
+        "_",
+    ],
+)
+def test_a_block_is_the_same_whether_or_not_it_declares_something(
+    shared: KernelProcess, code: str
+) -> None:
+    results = []
+    for written in (code, f"{code}\n;let unused"):
+        shared.run("let earlier = 4; 'value'")
+        results.append(shared.run(written))
+    plain, declaring = results
+    assert (plain.value, plain.exit_code) == (declaring.value, declaring.exit_code)
+    assert (plain.stdout, plain.stderr) == (declaring.stdout, declaring.stderr)
+    assert (plain.error is None) == (declaring.error is None)
+    if plain.error:
+        assert plain.error_place == declaring.error_place
+        assert plain.traceback == declaring.traceback
+
+
+@pytest.mark.parametrize(
     ("code", "value"),
     [
         ("import { basename } from 'node:path'\nbasename('/a/b')", "'b'"),

@@ -5,6 +5,9 @@ const { EventEmitter } = require('events');
 const { inspect, types } = require('util');
 const { placeBefore } = require('./source.cjs');
 
+// The program may put another in its place.
+const { SyntaxError } = globalThis;
+
 const BLOCK = /kowalski-block-(\d+)(?::(\d+):(\d+))?/g;
 const FRAME = /^\s+at /;
 const MOST_BLOCKS = 1000;
@@ -150,6 +153,14 @@ function isNodes(frame) {
   return (frame.getScriptNameOrSourceURL() ?? '').startsWith('node:');
 }
 
+/** A failure of the kernel's telling. */
+function failure(name, message) {
+  const error = name === 'SyntaxError' ? new SyntaxError(message) : new Error(message);
+  error.name = name;
+  error.stack = `${name}: ${message}`;
+  return error;
+}
+
 /** As Node's REPL shows a value. */
 function inspected(value, options) {
   return asText(() => inspect(value, { maxStringLength: TEXT_CHARACTERS, ...options }));
@@ -180,4 +191,4 @@ function asText(part) {
   }
 }
 
-module.exports = { Blocks, Teller, displayed, inspected };
+module.exports = { Blocks, Teller, displayed, failure, inspected };
