@@ -67,6 +67,44 @@ def test_the_last_expression_is_shown_as_a_repl_shows_it(
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "seen = 1; this === globalThis && delete globalThis.seen",
+        "if (true) { 1 } else { 2 }",
+        "'use strict'; undeclared = 1",
+        "console.log('out'); Promise.resolve([4])",
+        "\n  missing.thing",
+        "[1].map((x) => {\n  throw new RangeError('no') })",
+        "throw 'text'",
+        "setTimeout(() => console.log('late'), 1)._idleTimeout",
+        "process.nextTick(() => { throw new Error('it') })",
+        "Promise.reject(new Error('unheard')); 1",
+        "return 1",
+        "1 + ;",
+        "earlier + 1",
+        "earlier = 5",
+        "eval('earlier')",
+        "process.exit(3)",
+        "_",
+    ],
+)
+def test_a_block_is_the_same_whether_or_not_it_declares_something(
+    shared: KernelProcess, code: str
+) -> None:
+    results = []
+    for written in (code, f"{code}\n;let unused"):
+        shared.run("let earlier = 4; 'value'")
+        results.append(shared.run(written))
+    plain, declaring = results
+    assert (plain.value, plain.exit_code) == (declaring.value, declaring.exit_code)
+    assert (plain.stdout, plain.stderr) == (declaring.stdout, declaring.stderr)
+    assert (plain.error is None) == (declaring.error is None)
+    if plain.error:
+        assert plain.error_place == declaring.error_place
+        assert plain.traceback == declaring.traceback
+
+
+@pytest.mark.parametrize(
     ("code", "value"),
     [
         ("import { basename } from 'node:path'\nbasename('/a/b')", "'b'"),
@@ -332,6 +370,25 @@ def test_what_is_told_is_bounded(shared: KernelProcess) -> None:
     assert len(error.traceback) < 110_000
     asked = shared.run("await ask('z'.repeat(2e7))", functions={"ask": lambda z: z})
     assert (asked.error_type, asked.calls) == ("RangeError", [])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["require('http').createServer()", "new net.Socket()", "child_process.spawn('true')"],
+)
+def test_what_node_keeps_in_a_server_or_a_socket_is_not_all_shown(
+    shared: KernelProcess, code: str
+) -> None:
+    value = shared.run(code).value
+    assert value is not None
+    assert len(value.splitlines()) <= 21
+
+
+def test_data_is_shown_however_long_it_is(shared: KernelProcess) -> None:
+    code = "class Store extends require('events') { items = [{ name: 'one' }] }; new Store()"
+    assert "items: [ { name: 'one' } ]" in (shared.run(code).value or "")
+    value = shared.run("Array.from({ length: 90 }, (_, n) => ({ deep: { n, s: 'x'.repeat(70) } }))")
+    assert "n: 89," in (value.value or "")
 
 
 def test_a_picture_becomes_an_artifact(shared: KernelProcess) -> None:

@@ -68,6 +68,16 @@ def test_a_server_stays_and_serves_later_runs(kernel: KernelProcess) -> None:
             0,
             "first\nlast\n",
         ),
+        ("process.on('beforeExit', (code) => console.log('before', code))", 0, "before 0\n"),
+        ("process.once('beforeExit', () => process.exit(7))", 7, ""),
+        ("process.on('beforeExit', () => { throw 1 })", 1, ""),
+        (
+            "let left = 3; process.on('exit', () => console.log('bye'));"
+            "process.on('beforeExit', () => {"
+            "if (left--) setTimeout(() => console.log('more', left), 1) })",
+            0,
+            "more 2\nmore 1\nmore 0\nbye\n",
+        ),
     ],
 )
 def test_the_last_run_tells_who_listens_that_the_program_ends(

@@ -1,14 +1,19 @@
 'use strict';
 // How a program's failure is told: in its own terms, with no frame of the kernel's or of Node's.
 
+const { EventEmitter } = require('events');
 const { inspect, types } = require('util');
 const { placeBefore } = require('./source.cjs');
+
+// The program may put another in its place.
+const { SyntaxError } = globalThis;
 
 const BLOCK = /kowalski-block-(\d+)(?::(\d+):(\d+))?/g;
 const FRAME = /^\s+at /;
 const MOST_BLOCKS = 1000;
 const MOST_FRAMES = 12;
 const STACK_FRAMES = 30;
+const MOST_LINES = 20;
 const TEXT_CHARACTERS = 100000;
 const MARK_CHARACTERS = 100;
 
@@ -148,9 +153,30 @@ function isNodes(frame) {
   return (frame.getScriptNameOrSourceURL() ?? '').startsWith('node:');
 }
 
+/** A failure of the kernel's telling. */
+function failure(name, message) {
+  const error = name === 'SyntaxError' ? new SyntaxError(message) : new Error(message);
+  error.name = name;
+  error.stack = `${name}: ${message}`;
+  return error;
+}
+
 /** As Node's REPL shows a value. */
 function inspected(value, options) {
   return asText(() => inspect(value, { maxStringLength: TEXT_CHARACTERS, ...options }));
+}
+
+/** The same of a last value: of what emits events, such as a server, not all that Node keeps in it. */
+function displayed(value) {
+  const text = inspected(value);
+  if (text.split('\n').length <= MOST_LINES) return text;
+  return asText(() => (value instanceof EventEmitter ? shortened(value) : text));
+}
+
+function shortened(value) {
+  const lines = inspected(value, { depth: 0 }).split('\n');
+  const more = lines.length - MOST_LINES;
+  return more > 0 ? `${lines.slice(0, MOST_LINES).join('\n')}\n... ${more} more lines` : lines.join('\n');
 }
 
 /** What a part of the program's own says, which may fail itself. */
@@ -165,4 +191,4 @@ function asText(part) {
   }
 }
 
-module.exports = { Blocks, Teller, inspected };
+module.exports = { Blocks, Teller, displayed, failure, inspected };

@@ -8,18 +8,22 @@ const { readFileSync } = require('fs');
 const { Session: Inspector } = require('inspector');
 const { types } = require('util');
 const { promiseHooks } = require('v8');
-const { Script, runInThisContext } = require('vm');
+const { runInThisContext } = require('vm');
 const { activity, subtract } = require('./activity.cjs');
 const { Channel, elsewhere } = require('./channel.cjs');
-const { Blocks, Teller, inspected } = require('./errors.cjs');
+const { Door } = require('./door.cjs');
+const { Blocks, Teller, displayed, failure } = require('./errors.cjs');
 const { Host } = require('./host.cjs');
+const { Idling } = require('./idling.cjs');
 const { Interrupts } = require('./interrupts.cjs');
+const { pictureKind } = require('./pictures.cjs');
+const { plain } = require('./plain.cjs');
 const { Source } = require('./source.cjs');
 const { Streams } = require('./streams.cjs');
 const { Place, define, defineLazily, furnish } = require('./surroundings.cjs');
 
 // The program may put others in their places.
-const { setImmediate, setTimeout, clearTimeout, process, SyntaxError } = globalThis;
+const { setImmediate, setTimeout, clearTimeout, process } = globalThis;
 const { then } = Promise.prototype;
 
 const FIRST_LOOK_MS = 2;
@@ -28,11 +32,6 @@ const WATCH_AFTER_MS = 150;
 const MOST_TURNS = 20;
 const GROUP = 'kowalski';
 const REDECLARED = /^Identifier '([^']+)' has already been declared/;
-const MOST_PICTURE_BYTES = 32 * 2 ** 20;
-const PICTURES = [
-  [Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'png'],
-  [Buffer.from('\xff\xd8\xff', 'latin1'), 'jpeg'],
-];
 
 class Session {
   constructor(place) {
@@ -48,14 +47,13 @@ class Session {
     this.isProgram = false;
     this.isLast = false;
     this.early = [];
+    this.uncaught = (error) => this.#uncaught(error);
+    this.idling = new Idling(() => this.#idle());
     this.given = new Set();
     this.own = new Set(Object.getOwnPropertyNames(globalThis));
     this.inspector = new Inspector();
     this.inspector.connect();
-    const door = Symbol.for('kowalski.enter');
-    define(globalThis, door, () => this.entry());
-    const enter = `globalThis[Symbol.for('${door.description}')]()`;
-    this.script = new Script(enter, { filename: __filename });
+    this.door = new Door();
   }
 
   serve() {
@@ -67,13 +65,10 @@ class Session {
 
   /** Hear what Node tells, even where a program removed all who listen. */
   #listen() {
-    this.listeners ??= {
-      uncaughtException: (error) => this.#uncaught(error),
-      beforeExit: () => this.#idle(),
-    };
-    for (const [name, listener] of Object.entries(this.listeners)) {
-      if (!process.listeners(name).includes(listener)) process.on(name, listener);
+    if (!process.listeners('uncaughtException').includes(this.uncaught)) {
+      process.on('uncaughtException', this.uncaught);
     }
+    this.idling.listen();
     this.interrupts.guard();
   }
 
@@ -152,20 +147,23 @@ class Session {
 
   #evaluate(run) {
     this.blocks.evaluate(run.code, run.source.ordered());
+    const script = plain(run.code, run.name);
+    if (script) {
+      this.#enter(run, () => this.#runPlain(run, script));
+      return;
+    }
     const options = {
       expression: `${run.code}\n//# sourceURL=${run.name}`,
       replMode: true,
       objectGroup: GROUP,
     };
     let refusal, promise;
-    this.entry = () => {
+    const evaluate = () => {
       this.#ask('Runtime.evaluate', options, ({ exceptionDetails }) => {
         refusal ??= exceptionDetails;
       });
       if (refusal) setImmediate(() => run === this.run && this.#refused(run, refusal));
       else if (promise) this.#follow(run, promise);
-      // What follows an `await` of nothing long is as interruptible as what precedes it.
-      process._tickCallback();
     };
     // The promise of a block's value is the first that is made. The inspector is not to await it:
     // it would hold it weakly, and call back where no code may run if it were collected.
@@ -173,13 +171,28 @@ class Session {
       promise ??= made;
       unhook();
     });
-    try {
-      this.script.runInThisContext({ breakOnSigint: true });
-    } catch (error) {
-      if (error?.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') this.#interrupted();
-      else if (run === this.run) this.#fail(run, error);
-    }
+    this.#enter(run, evaluate);
     unhook();
+  }
+
+  #enter(run, begin) {
+    try {
+      if (!this.door.enter(begin)) this.#interrupted();
+    } catch (error) {
+      if (run === this.run) this.#fail(run, error);
+    }
+  }
+
+  #runPlain(run, script) {
+    let step;
+    try {
+      const value = script.runInThisContext({ displayErrors: false });
+      step = () => this.#evaluated(run, value);
+    } catch (error) {
+      step = () => this.#threw(run, error);
+    }
+    run.settled = true;
+    setImmediate(() => run === this.run && step());
   }
 
   #follow(run, promise) {
@@ -267,6 +280,7 @@ class Session {
   #idle() {
     const { run } = this;
     if (!run) this.#next();
+    else if (this.isLast && this.idling.hasMore()) return;
     else if (!this.isLast && !this.#isDone(run)) {
       // Node lost count of its timers, as it does where one's callback was ended: keep it going.
       this.channel.receive(this.hear);
@@ -291,7 +305,7 @@ class Session {
     if (value !== undefined) {
       const kind = pictureKind(value);
       if (kind) this.channel.send('artifact', `image.${kind}`, `image/${kind}`, Buffer.from(value));
-      this.channel.hold('value', inspected(value));
+      this.channel.hold('value', displayed(value));
       define(globalThis, '_', value);
     }
     this.#end(exitCode());
@@ -302,9 +316,13 @@ class Session {
       this.#end(run.exit);
       return;
     }
+    this.#tell(thrown, place);
+    this.#end(1);
+  }
+
+  #tell(thrown, place) {
     const { type, message, line, column, traceback } = this.teller.tell(thrown, place);
     this.channel.hold('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
-    this.#end(1);
   }
 
   #end(code) {
@@ -337,8 +355,7 @@ class Session {
     try {
       process.emit('exit', code);
     } catch (error) {
-      const { type, message, line, column, traceback } = this.teller.tell(error);
-      this.channel.send('error', type, message, String(line ?? ''), String(column ?? ''), traceback);
+      this.#tell(error);
       return 1;
     }
     return exitCode();
@@ -400,19 +417,6 @@ class Session {
 
 function exitCode() {
   return Number(process.exitCode ?? 0) & 0xff;
-}
-
-/** What picture these bytes are; undefined if they are none, or too many. */
-function pictureKind(value) {
-  if (!types.isUint8Array(value) || value.length > MOST_PICTURE_BYTES) return undefined;
-  return PICTURES.find(([start]) => start.equals(value.subarray(0, start.length)))?.[1];
-}
-
-function failure(name, message) {
-  const error = name === 'SyntaxError' ? new SyntaxError(message) : new Error(message);
-  error.name = name;
-  error.stack = `${name}: ${message}`;
-  return error;
 }
 
 /** Take over the descriptors 0 to 4, and serve until the agent goes. */
