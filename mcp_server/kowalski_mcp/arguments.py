@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from kowalski.model.session import SESSION_NAME
+from kowalski.model.session_name import SESSION_NAME
 
 
 def _without_nul(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kowalski.agent.home.grants import allow_command
+from kowalski.agent.home.allow_command import allow_command
 from kowalski.execution.rights import Rights
 
 if TYPE_CHECKING:

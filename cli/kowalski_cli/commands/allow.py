@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kowalski.agent.home.grants import Grants, allow_command
+from kowalski.agent.home.allow_command import allow_command
+from kowalski.agent.home.grants import Grants
 from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidRequest, RightsDenied
 from kowalski.execution.rights import Rights

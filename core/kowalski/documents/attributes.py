@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from kowalski.model.block import BlockAttributes, Check, Diagnostic
 from kowalski.model.language import OPTIMISED
-from kowalski.model.session import SESSION_NAME, SESSION_NAME_IN_WORDS
+from kowalski.model.session_name import SESSION_NAME, SESSION_NAME_IN_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

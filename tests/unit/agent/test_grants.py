@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kowalski.agent.home.grants import Grants, allow_command
+from kowalski.agent.home.allow_command import allow_command
+from kowalski.agent.home.grants import Grants
 from kowalski.agent.home.places import Places
 from kowalski.errors import InvalidSettings, RightsDenied
 from kowalski.execution.rights import Rights

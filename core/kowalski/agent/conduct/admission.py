@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
-from kowalski.agent.home.grants import Grants, allow_command
+from kowalski.agent.home.allow_command import allow_command
+from kowalski.agent.home.grants import Grants
 from kowalski.agent.home.workspace_root import check_root
 from kowalski.agent.store.blobs import open_folder
 from kowalski.errors import InvalidRequest, LanguageUnavailable, RightsDenied, UnsupportedLanguage
@@ -24,7 +25,7 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import canonical
-from kowalski.model.session import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
+from kowalski.model.session_name import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
 from kowalski.settings.model import LEAST_MEMORY_MB, LEAST_PROCESSES, MB
 
 if TYPE_CHECKING:

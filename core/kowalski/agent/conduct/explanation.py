@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kowalski.agent.conduct.exhaustion import exhaustion_hint
 from kowalski.agent.conduct.misplaced_module import misplaced_module
-from kowalski.agent.home.grants import allow_command
+from kowalski.agent.home.allow_command import allow_command
 from kowalski.execution.rights import Rights
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -146,20 +145,6 @@ class Grants:
                 f"The grants in {file} cannot be changed: {error.strerror}. Nothing was changed."
             ) from error
         self._seen = None
-
-
-def allow_command(root: str | Path, rights: Rights) -> str:
-    """The command, ready for a shell, with which the owner grants `rights` to `root`."""
-    words = ["kowalski", "allow", str(root)]
-    if rights.network:
-        words.append("--net")
-    if rights.write:
-        words.append("--write")
-    for name in rights.env:
-        words += ["--env", name]
-    for path in rights.read:
-        words += ["--read", path]
-    return shlex.join(words)
 
 
 def _signature(path: Path) -> tuple[int, ...]:
