@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
+from kowalski.agent.conduct.request_check import check_request
 from kowalski.agent.home.allow_command import allow_command
 from kowalski.agent.home.grants import Grants
 from kowalski.agent.home.workspace_root import check_root
@@ -25,7 +25,6 @@ from kowalski.execution.limits import EffectiveLimits
 from kowalski.execution.rights import Rights
 from kowalski.execution.sandbox.spec import SandboxSpec
 from kowalski.model.language import canonical
-from kowalski.model.session_name import OWNED_SESSION_NAME, SESSION_NAME_IN_WORDS
 from kowalski.settings.model import LEAST_MEMORY_MB, LEAST_PROCESSES, MB
 
 if TYPE_CHECKING:
@@ -52,10 +51,6 @@ _IN_WORDS: Final = {
 _LEAST: Final = {"memory_bytes": LEAST_MEMORY_MB * MB, "processes": LEAST_PROCESSES}
 _LOOK_AGAIN_S: Final = 5.0
 _MANY_FOLDERS: Final = 500
-_MAX_CODE_BYTES: Final = 8 * MB
-_MAX_ARGUMENTS: Final = 1000
-_MAX_ARGUMENT_BYTES: Final = 128 * 1024
-_MAX_STDIN_BYTES: Final = 64 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,7 @@ class Admission:
         Raises:
             UnsupportedLanguage, LanguageUnavailable, RightsDenied, InvalidRequest
         """
-        _check(request)
+        check_request(request)
         language = self.language(request.language)
         workspace = self._real(request.workspace)
         around = await self.surroundings(request.toolchain, workspace, sees_anew=sees_anew)
@@ -313,51 +308,6 @@ def _cut(name: str, most: float) -> str:
     amount = most / MB if unit == "MB" else most
     told = f"{amount:g} {unit}".rstrip()
     return f"The limit of {what} was cut to {told}, the most that this device allows."
-
-
-def _check(request: RunRequest) -> None:
-    if len(request.code) > _MAX_CODE_BYTES:
-        raise InvalidRequest(f"The code is over {_MAX_CODE_BYTES // MB} MB. Read it from a file.")
-    for what, text in (("code", request.code), ("session's name", request.session or "")):
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidRequest(f"The {what} is not Unicode: it holds bytes that are no UTF-8.")
-    if "\0" in request.code:
-        raise InvalidRequest("The code holds a NUL byte, which no program text can.")
-    if request.stdin is not None and len(request.stdin) > _MAX_STDIN_BYTES:
-        raise InvalidRequest(
-            f"stdin is over {_MAX_STDIN_BYTES // MB} MB. Put it into the workspace, or give it as "
-            "an input."
-        )
-    if request.background and (request.session is None or request.host_functions):
-        raise InvalidRequest(
-            "What goes on in the background needs a session, with which it ends, and has nobody "
-            "to call: name a session, and no host functions."
-        )
-    if request.session is not None and not re.fullmatch(OWNED_SESSION_NAME, request.session):
-        raise InvalidRequest(
-            f"{request.session[:80]!r} cannot be the name of a session. A name has "
-            f"{SESSION_NAME_IN_WORDS}."
-        )
-    _check_program(request)
-    for name in (*request.inputs, *request.host_functions):
-        if not name.isidentifier() or not name.isascii():
-            raise InvalidRequest(f"{name!r} cannot be the name of an input or a function.")
-
-
-def _check_program(request: RunRequest) -> None:
-    origin = request.origin
-    names = (origin.document, origin.name or "") if origin is not None else ()
-    try:
-        words = [word.encode("utf-8", "surrogateescape") for word in (*names, *request.args)]
-    except UnicodeEncodeError:
-        raise InvalidRequest("An argument, or the file's name, is not Unicode.") from None
-    if any(b"\0" in word for word in words):
-        raise InvalidRequest("An argument, or the file's name, holds a NUL, which none can.")
-    if len(request.args) > _MAX_ARGUMENTS or sum(map(len, words)) > _MAX_ARGUMENT_BYTES:
-        raise InvalidRequest(
-            f"There are over {_MAX_ARGUMENTS} arguments, or over {_MAX_ARGUMENT_BYTES // 1024} kB "
-            "of them. Let the program read them from stdin or a file."
-        )
 
 
 def _look(toolchain: Toolchain, root: str | None) -> Surroundings:
