@@ -33,7 +33,8 @@ class Frame:
     def number(self, index: int) -> int | None:
         """Field `index` as a number; None for an empty, missing or senseless one."""
         digits = self.text(index)
-        return int(digits) if len(digits) < 19 and digits.lstrip("-").isdecimal() else None
+        plain = digits.removeprefix("-")
+        return int(digits) if len(digits) < 19 and plain.isascii() and plain.isdecimal() else None
 
 
 def encode(kind: str, *fields: str | bytes) -> bytes:

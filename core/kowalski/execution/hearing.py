@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import sys
 import termios
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kowalski.execution.sandbox.process import Process
     from kowalski.model.event import Stream
 
+_LOG: Final = logging.getLogger(__name__)
 _READ_BYTES: Final = 65536
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
@@ -62,21 +64,30 @@ class Hearing:
         while True:
             await self._turn.wait()
             self._turn = anyio.Event()
-            if self._awaited is not None:
-                await self._awaited
+            while self._awaited is not None:
+                await self._fulfil(self._awaited)
                 self._awaited = None
-                if not self._ended:
-                    self._loop.add_reader(self._control, self._listen)
                 self._go_on()
-            elif self._ended:
+            if self._ended:
                 return
+            self._loop.add_reader(self._control, self._listen)
+
+    async def _fulfil(self, awaited: Awaitable[None]) -> None:
+        try:
+            await awaited
+        except Exception:  # noqa: BLE001 - whatever it is, one kernel must not take the agent along
+            _LOG.exception("What a kernel said could not be heard")
+            await self._hearer.babbled()
 
     def end(self) -> None:
         """The process has ended: take what is left in its pipes. `serve` ends when that is done."""
         self.stop()
         self.drain()
-        while data := _available(self._control):
+        # What others write there that live on is nothing of the kernel's.
+        left = _pipe_bytes(self._control)
+        while left > 0 and (data := _available(self._control, left)):
             self._frames.add(data)
+            left -= len(data)
         self._ended = True
         self._go_on()
         self._turn.set()
@@ -128,6 +139,10 @@ class Hearing:
                 self._awaited = self._hearer.said(frame)
         except MalformedFrame:
             # Nothing that it says can be trusted any more.
+            self._frames = Frames()
+            self._awaited = self._hearer.babbled()
+        except Exception:  # noqa: BLE001 - whatever it is, one kernel must not take the agent along
+            _LOG.exception("What a kernel said could not be heard")
             self._frames = Frames()
             self._awaited = self._hearer.babbled()
         if self._awaited is not None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MAX_STDIN_AT_ONCE: Final = 65536
 _MAX_VALUE_CHARACTERS: Final = 100_000
 _MAX_ARTIFACTS: Final = 64
+_MAX_OPEN_CALLS: Final = 4096
 _MAX_DIAGNOSTICS: Final = 50
 _MAX_MESSAGE_CHARACTERS: Final = 2000
 _MAX_STEPS: Final = 1000
@@ -69,6 +70,7 @@ class _Exchange:
     build: Build | None
     outcome: Outcome = field(default_factory=Outcome)
     artifacts: int = 0
+    open_calls: int = 0
     steps: int = 0
     is_compiled: bool = False
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -182,6 +184,8 @@ class Kernel:
 
     async def answer(self, call_id: str, value: str, kind: str) -> None:
         """Answer a call of the program's: `kind` is `text`, `json` or `error`."""
+        if self._exchange is not None:
+            self._exchange.open_calls -= 1
         if self.language == "bash":
             # No variable of a shell's holds one, and its reads would not count it.
             value = value.replace("\0", "")
@@ -242,6 +246,9 @@ class Kernel:
             self._hearing.drain()
             exchange.outcome.exit_code = frame.number(0)
             exchange.outcome.signal = frame.number(1)
+            if exchange.outcome.exit_code is None and exchange.outcome.signal is None:
+                # A kernel that does not know how a program ended has lost count of it.
+                return self.kill()
             exchange.over.set()
         elif frame.kind == "value":
             exchange.outcome.value = _bounded(frame.text(0))
@@ -259,6 +266,9 @@ class Kernel:
                 frame.text(0)[:200], frame.text(1)[:100], frame.fields[2]
             )
         elif frame.kind == "call":
+            exchange.open_calls += 1
+            if exchange.open_calls > _MAX_OPEN_CALLS:
+                return self.kill()
             exchange.listener.call(frame.text(0)[:100], frame.text(1)[:200], frame.text(2))
         return None
 

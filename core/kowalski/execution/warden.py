@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kowalski.execution.workbench import Workbench
     from kowalski.model.event import Status
 
+_LOG: Final = logging.getLogger(__name__)
 _WATCH_S: Final = 0.05
 _GRACE_S: Final = 0.5
 _COMPILER_GRACE_S: Final = 5
@@ -105,6 +107,10 @@ class Warden:
         try:
             with looking:
                 await self._watch()
+        except (KowalskiError, OSError) as error:
+            # The sandbox is on its way out by itself.
+            _LOG.warning("A run could not be ended as it was to be: %s", error)
+            await self._workbench.close()
         finally:
             self._left.set()
 
