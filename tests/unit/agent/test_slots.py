@@ -77,3 +77,15 @@ async def test_a_slot_laid_down_serves_another_and_is_taken_up_again_past_a_full
         await parent.acquire()
         assert slots.busy == 1
     assert slots.busy == 0
+
+
+async def test_who_waits_to_take_its_slot_up_again_when_its_block_is_left_holds_none() -> None:
+    slots = Slots(1, queue_limit=10)
+    async with anyio.create_task_group() as tasks, slots.hold("first") as slot:
+        slot.release()
+        async with slots.hold("second"):
+            tasks.start_soon(slot.acquire)
+            await anyio.wait_all_tasks_blocked()
+            assert slots.queued == 1
+            await slot.__aexit__(None, None, None)
+    assert (slots.busy, slots.queued) == (0, 0)

@@ -80,23 +80,30 @@ class Slot:
         self._principal = principal
         self._held = False
         self._was_held = False
+        self._over = False
 
     async def __aenter__(self) -> Self:
         await self.acquire()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        self._over = True
         self.release()
 
     async def acquire(self) -> None:
         """Wait for the slot, unless it is held. One that was laid down is never refused.
+
+        After the block nothing is held any more.
 
         Raises:
             Busy: too many runs wait already.
         """
         if not self._held:
             await self._slots._take(self._principal, returning=self._was_held)
-            self._held = self._was_held = True
+            if self._over:
+                self._slots._give_back()
+            else:
+                self._held = self._was_held = True
 
     def release(self) -> None:
         """Lay the slot down for others, for instance while the run waits for its host."""
