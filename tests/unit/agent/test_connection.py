@@ -148,3 +148,21 @@ async def test_closing_delivers_what_was_sent(ends: tuple[Connection, socket.soc
         tasks.start_soon(read)
         await connection.close()
     assert json.loads(received) == "x" * 100_000
+
+
+async def test_nothing_more_is_taken_of_whoever_was_taken_for_gone(
+    ends: tuple[Connection, socket.socket],
+) -> None:
+    connection, there = ends
+    there.setblocking(False)
+
+    async def flood(most: int) -> None:
+        while most > 0:
+            most -= there.send(b"x" * 10_000)
+            await anyio.wait_all_tasks_blocked()
+
+    there.sendall(b"nonsense\n")
+    with pytest.raises(AgentUnavailable):
+        await connection.hear(lambda value: None)
+    with pytest.raises(BlockingIOError):
+        await flood(100_000_000)

@@ -102,6 +102,8 @@ class Connection(asyncio.Protocol):
         """Take the other side for gone: nothing more that it says is heard."""
         self._gone = True
         self._hear = None
+        self._buffer.clear()
+        self._transport.pause_reading()
         self._changed.set()
 
     async def close(self) -> None:
@@ -119,6 +121,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """As `asyncio.Protocol`."""
+        if self._gone:
+            return
         self._buffer += data
         while not self._gone and (end := self._buffer.find(b"\n", self._searched)) >= 0:
             line = bytes(self._buffer[:end])

@@ -57,7 +57,7 @@ class Conversation:
         number = None
         if isinstance(question, dict):
             number = question.get("cancel", question.get("id"))
-        if not isinstance(number, int):
+        if not isinstance(number, int) or isinstance(number, bool):
             self._connection.leave()
         elif "cancel" in question:
             self._withdraw(number)
