@@ -189,3 +189,40 @@ async def test_a_note_that_nobody_can_execute_keeps_no_agent_from_its_work(tmp_p
 async def test_what_a_run_notes_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.sqlite"):
         assert (tmp_path / "j.sqlite-redo").stat().st_mode & 0o777 == 0o600
+
+
+FULL_DISK = """
+import asyncio, resource, sys
+from functools import partial
+from pathlib import Path
+from kowalski.agent.store import entries, run_table
+from kowalski.agent.store.journal import Journal
+from kowalski.model.event import Finished
+from kowalski.model.run import RunRequest
+
+async def main(path):
+    asked = partial(entries.asked, owner="me", language="python", device="here", queued_at=1.0)
+    async with Journal(path) as journal:
+        for number in range(40):
+            code = "x" * 20_000
+            journal.note(asked(f"long{number}", request=RunRequest(language="python", code=code)))
+        written = path.with_name(path.name + "-wal").stat().st_size
+        # From here on, no file may grow beyond this: what is written anew fails.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (written, resource.RLIM_INFINITY))
+        journal.note(asked("short", request=RunRequest(language="python", code="1")))
+        journal.note(entries.ended(Finished(seq=1, run_id="short", status="ok"), 2.0))
+        (newest,) = await journal.read(partial(run_table.recent_runs, limit=1))
+        print(newest.run_id, newest.status, journal.is_behind)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_on_a_full_disk_readers_see_what_was_noted(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stdout == "short ok True\n", done.stderr
+    async with Journal(path) as journal:
+        (newest,) = await journal.read(partial(run_table.recent_runs, limit=1))
+    assert (newest.run_id, newest.status) == ("short", "ok")

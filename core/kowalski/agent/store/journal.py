@@ -133,9 +133,12 @@ class Journal:
         """Run `operation`, which only reads, in a thread. It sees all that was written before.
 
         Raises:
-            StorageUnavailable: the file cannot be read, or cannot take in what was noted.
+            StorageUnavailable: the file cannot be read.
         """
-        self._take_in()
+        try:
+            self._take_in()
+        except StorageUnavailable:
+            return self._foreseen(operation)
 
         def reading() -> T:
             with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
@@ -158,6 +161,20 @@ class Journal:
                 self._redo.clear()
             except OSError as error:
                 raise self._unusable(error) from error
+
+    def _foreseen(self, operation: Operation[T]) -> T:
+        """What a reader would find, were there room on the disk: seen, and not written."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                _execute(connection, self._redo.held)
+                return operation(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
 
     def _take_in_later(self) -> None:
         self._due = None
