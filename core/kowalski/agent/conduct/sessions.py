@@ -167,8 +167,7 @@ class Sessions:
         """End the sessions of a lease that is over."""
         for session in list(self._sessions.values()):
             if session.lease is lease:
-                self._sessions.pop(session.name, None)
-                await session.workbench.close()
+                await self._close(session)
 
     async def expire(self) -> None:
         """End what was not used for long; forget what has ended."""
@@ -176,8 +175,13 @@ class Sessions:
         for session in list(self._sessions.values()):
             idle = session.used_at < oldest and not session.busy and session.lease is None
             if idle or session.workbench.closed:
-                self._sessions.pop(session.name, None)
-                await session.workbench.close()
+                await self._close(session)
+
+    async def _close(self, session: Session) -> None:
+        # Another one may have its name by now.
+        if self._sessions.get(session.name) is session:
+            del self._sessions[session.name]
+        await session.workbench.close()
 
     async def close_all(self) -> None:
         """End every session."""
