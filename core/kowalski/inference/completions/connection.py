@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _IDLE_S: Final = 4.0
 _READ_BYTES: Final = 64 * 1024
 _MAX_HEAD_BYTES: Final = 100 * 1024
+_MOST_INTERIM: Final = 100
 _NO_RESPONSE: Final = "Server disconnected without sending a response."
+_HALF_RESPONSE: Final = "Server disconnected within the head of its response."
 
 
 class Connection:
@@ -46,9 +48,12 @@ class Connection:
         self._ended = False
         try:
             await self._send(request)
+            interim = 0
             while not isinstance(event := await self._event(), h11.Response):
                 # Servers may announce what is to come.
-                continue
+                interim += 1
+                if interim > _MOST_INTERIM:
+                    raise httpx2.RemoteProtocolError("Server announces a response without end.")
         except BaseException:
             self.close()
             raise
@@ -129,5 +134,6 @@ class Connection:
     async def _receive(self) -> None:
         data = await self._stream.read(_READ_BYTES)
         if not data and self._http.their_state is h11.SEND_RESPONSE:
-            raise httpx2.RemoteProtocolError(_NO_RESPONSE)
+            begun = bool(self._http.trailing_data[0])
+            raise httpx2.RemoteProtocolError(_HALF_RESPONSE if begun else _NO_RESPONSE)
         self._http.receive_data(data)

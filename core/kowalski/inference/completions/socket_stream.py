@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httpx2
 
+from kowalski.inference.completions.connecting import connected_socket
+
 if TYPE_CHECKING:
     import ssl
     from typing import Self
@@ -63,10 +65,14 @@ class SocketStream(asyncio.Protocol):
             OSError: there is none; `ssl.SSLError` is one.
         """
         loop = asyncio.get_running_loop()
-        # Names of many addresses are tried next to each other: one family may lead nowhere.
-        _, stream = await loop.create_connection(
-            lambda: cls(loop), host, port, ssl=trust, happy_eyeballs_delay=0.25
-        )
+        made = await connected_socket(host, port)
+        try:
+            _, stream = await loop.create_connection(
+                lambda: cls(loop), sock=made, ssl=trust, server_hostname=host if trust else None
+            )
+        except BaseException:
+            made.close()
+            raise
         try:
             for option in _OPTIONS:
                 stream._transport.get_extra_info("socket").setsockopt(*option)
