@@ -363,3 +363,17 @@ def test_the_kernel_ends_when_its_agent_goes(bash: KernelProcess) -> None:
 def test_descriptors_three_and_four_are_the_programs(bash: KernelProcess) -> None:
     told = bash.run("for fd in 3 4; do [[ -e /proc/$$/fd/$fd ]] || echo $fd is free; done")
     assert told.stdout == "3 is free\n4 is free\n"
+
+
+def test_a_locale_that_a_program_fixes_keeps_no_block_from_arriving(bash: KernelProcess) -> None:
+    fixed = bash.run("readonly LC_CTYPE=C.UTF-8")
+    assert (fixed.exit_code, fixed.stderr) == (0, "")
+    told = bash.run("echo né")
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "né\n", "")
+
+
+def test_no_program_inherits_what_the_kernel_holds(bash: KernelProcess) -> None:
+    bash.run("set -a")
+    long = "true # " + "x" * 200_000
+    assert bash.run(f"/bin/true; {long}").exit_code == 0
+    assert "__k_code" not in bash.run("env").stdout

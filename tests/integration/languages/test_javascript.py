@@ -428,3 +428,22 @@ def test_it_ends_when_the_agent_goes(tmp_path: Path) -> None:
     process.hang_up()
     assert process.wait() == 0
     process.close()
+
+
+@pytest.mark.parametrize(
+    "replacing",
+    [
+        "Array.prototype.push = () => {}",
+        "const push0 = Array.prototype.push; Array.prototype.push = function (...a) "
+        "{ console.log('push'); return push0.apply(this, a) }",
+        "process.binding('pipe_wrap').Pipe.prototype.readStart = () => { throw 1 }",
+    ],
+)
+def test_what_a_program_puts_in_the_place_of_methods_is_not_the_kernels(
+    kernel: KernelProcess, replacing: str
+) -> None:
+    kernel.run(f"{replacing}; 1")
+    for number in range(3):
+        answer = kernel.run(f"{number} + 1")
+        assert (answer.value, answer.stdout) == (str(number + 1), "")
+    assert kernel.run("throw new Error('thrown')").exit_code == 1

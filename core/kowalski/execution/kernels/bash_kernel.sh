@@ -35,6 +35,8 @@ else
     __k_calls=0
     __k_trace=
     __k_program=
+    # Arrays, because no program that a block starts inherits them, even with `set -a`.
+    __k_all=() __k_code=()
     __k_own=()
     __k_told=
     __k_final=
@@ -243,11 +245,14 @@ __k_offer() { # NAME...: define the host's functions
 }
 
 __k_await() { # hear the next frame; make ready for a block if it brings one
+    # An interrupt may have come when the last block was as good as over.
+    if [[ $__k_leaving ]]; then __k_arrive; fi
     builtin trap __k_interrupted INT
     __k_line= __k_command= __k_blamed= __k_signalled= __k_errexit= __k_status=
     BASH_ARGV0=$__k_called
-    local IFS=' ' LC_CTYPE=C
-    if [[ ${LC_ALL-} ]]; then local LC_ALL=C; fi
+    local IFS=' '
+    # The program may have made it read-only.
+    if [[ ${LC_ALL-}${LC_CTYPE+${LC_CTYPE@a}} ]]; then local LC_ALL=C; else local LC_CTYPE=C; fi
     __k_take "$__k_in" __k_first
     builtin read -r -u "$__k_in" __k_kind __k_a __k_b __k_c __k_more || builtin exit 0
     if [[ $__k_first$__k_kind$__k_b == run[1-9]* && ! $__k_more ]]; then

@@ -50,8 +50,10 @@ class Channel {
   hold(kind, first, ...others) {
     let header = `${kind} ${Buffer.byteLength(first)}`;
     for (const field of others) header += ` ${Buffer.byteLength(field)}`;
-    this.held.push(Buffer.from(`${header}\n${first}`));
-    for (const field of others) this.held.push(typeof field === 'string' ? Buffer.from(field) : field);
+    // A program may put another method in the place of an array's own.
+    const { held } = this;
+    held[held.length] = Buffer.from(`${header}\n${first}`);
+    for (const field of others) held[held.length] = typeof field === 'string' ? Buffer.from(field) : field;
   }
 
   send(kind, ...fields) {
@@ -125,7 +127,7 @@ class Channel {
     for (const length of lengths) {
       const next = at + Number(length);
       if (start + next > end) return null;
-      fields.push(isPlain ? text.slice(at, next) : buffer.utf8Slice(start + at, start + next));
+      fields[fields.length] = isPlain ? text.slice(at, next) : buffer.utf8Slice(start + at, start + next);
       at = next;
     }
     this.start += at;

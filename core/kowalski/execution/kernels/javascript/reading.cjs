@@ -28,6 +28,8 @@ class Stream {
     this.waiting = 'PipeWrap';
     this.ending = undefined;
     this.handle = new Pipe(constants.SOCKET);
+    // A program may put others in their places.
+    for (const name of ['readStart', 'readStop', 'ref', 'unref']) this.handle[name] = this.handle[name];
     if (this.handle.open(fd)) throw new Error('it cannot be opened');
     const bytes = Buffer.allocUnsafeSlow(READ_BYTES);
     this.handle.useUserBuffer(bytes);
