@@ -163,7 +163,9 @@ class Incoming(_Stream):
             if self._searched > LONGEST_LINE:
                 await self._forget()
             if self._ended:
-                return None
+                rest = b"" if self._too_long else bytes(self._buffer)
+                self._buffer.clear()
+                return rest or None
             await self._more()
 
     async def _forget(self) -> None:
@@ -206,6 +208,9 @@ class Incoming(_Stream):
             self._keep(os.read(self._source, _READ_BYTES))
         except BlockingIOError:
             return
+        except OSError:
+            # Such as a terminal or a socket whose other side is gone.
+            self._keep(b"")
         self._came.set()
 
     def _keep(self, data: bytes) -> None:
