@@ -25,6 +25,11 @@ _CODEGEN = ("opt-level", "panic", "lto", "codegen-units", "overflow-checks", "de
 _TOLD = re.compile(r"(CARGO_(?:PKG_\w+|MANIFEST_\w+|CRATE_NAME|BIN_NAME))=(.*)")
 _LOCAL = re.compile(r"path\+file://|git\+file://")
 _CAUSE = re.compile(r"^ *(?:\d+: )?(\S.*)")
+# How an older cargo tells the place of what is wrong in a manifest.
+_TOML_ERROR = re.compile(
+    r"^ *TOML parse error at line (\d+), column (\d+)\n((?:(?: *\||  \d+ \|).*(?:\n|\Z))*)",
+    re.MULTILINE,
+)
 _AT_WORK = re.compile(r"(?=[ \w]{12} ) +[A-Z][a-z]+ ")
 _MOST_WORDS = 20000
 _CHUNK = 65536
@@ -85,6 +90,7 @@ class Cargo:
         self._package.put("recorder", _RECORDER, 0o700)
         status, words = self._run(self._environment(environment), spawn, hear, release=release)
         words = words.replace(" at `%s/Cargo.toml`" % self._package.path, "")
+        words = _TOML_ERROR.sub(_with_arrow, words)
         crates = Crates(self._package.data("messages").decode("utf-8", "replace"), words)
         if status == 0:
             self._complete(crates, release=release)
@@ -207,3 +213,9 @@ def _manifests(path: str) -> "typing.Iterator[str]":
         except OSError:
             pass
         folder = folder.rpartition("/")[0]
+
+
+def _with_arrow(found: "re.Match[str]") -> str:
+    """The same place as cargo tells it today."""
+    drawn = re.sub(r"^  ", "", found.group(3), flags=re.MULTILINE)
+    return " --> Cargo.toml:%s:%s\n%s" % (found.group(1), found.group(2), drawn)

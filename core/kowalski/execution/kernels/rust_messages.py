@@ -27,7 +27,7 @@ _CRATE = re.compile(
 _OUT_OF_MEMORY = re.compile(
     r"memory allocation of \d+ bytes failed|[Oo]ut of memory|[Cc]annot allocate memory"
 )
-_TOO_DEEP = re.compile(r"overflowed its stack|interrupted by SIGSEGV")
+_TOO_DEEP = re.compile(r"overflowed its stack|interrupted by SIGSEGV|librustc_driver-\w+\.so\(")
 _MOST_CRASH = 300
 _OWN_NAMES = frozenset({"crate", "self", "super", "std", "core", "alloc", "test", "proc_macro"})
 
