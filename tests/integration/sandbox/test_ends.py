@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -375,3 +376,24 @@ def _scratch_folders(owner: int = os.getpid()) -> set[str]:
 
 def _mounts() -> int:
     return len(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def ends(pid: int) -> None:
+    """Have a process end, before anybody here can hear of it."""
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+            continue
+
+
+@ALL
+async def test_a_signal_for_a_sandbox_that_has_just_ended_is_for_nobody(
+    any_mechanism: Mechanism,
+) -> None:
+    async with box(any_mechanism, spec_for(any_mechanism)) as inside:
+        process = await inside.start("/bin/sleep", "1000")
+        ends(inside.sandbox.first)
+        for _ in range(3):
+            await inside.sandbox.signal(process, signal.SIGTERM)
+        await inside.sandbox.wait_ended()
+        process.close()

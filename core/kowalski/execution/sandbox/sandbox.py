@@ -146,7 +146,9 @@ class Sandbox:
         if process.status is not None or self._enclosure is None or not self.alive:
             return
         if not self._enclosure.signal(process.pid, number):
-            self._send("signal", str(process.id), str(int(number)))
+            # One that does not hear it has just ended, and the program with it.
+            with suppress(SandboxUnavailable):
+                self._send("signal", str(process.id), str(int(number)))
 
     async def sweep(self, keep: Collection[Process] = (), groups: Collection[Process] = ()) -> None:
         """Kill everything inside but the programs to keep: what they started dies as well.
