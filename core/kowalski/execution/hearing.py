@@ -16,7 +16,7 @@ from kowalski.execution.frames import Frames, MalformedFrame
 from kowalski.execution.own_folder import OwnFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
     from kowalski.execution.frames import Frame
     from kowalski.execution.sandbox.process import Process
@@ -84,10 +84,8 @@ class Hearing:
         self.stop()
         self.drain()
         # What others write there that live on is nothing of the kernel's.
-        left = _pipe_bytes(self._control)
-        while left > 0 and (data := _available(self._control, left)):
+        for data in _what_is_in(self._control):
             self._frames.add(data)
-            left -= len(data)
         self._ended = True
         self._go_on()
         self._turn.set()
@@ -104,11 +102,8 @@ class Hearing:
     def drain(self) -> None:
         """Take what the program has printed by now."""
         for stream in _STREAMS:
-            fd = self._printing[stream]
-            left = _pipe_bytes(fd)
-            while left > 0 and (data := _available(fd, left)):
+            for data in _what_is_in(self._printing[stream]):
                 self._tell(stream, data)
-                left -= len(data)
             if (folder := self._folders.get(stream)) is not None and (rest := folder.rest()):
                 self._hearer.printed(stream, rest)
 
@@ -137,12 +132,10 @@ class Hearing:
         try:
             while self._awaited is None and (frame := self._frames.take()) is not None:
                 self._awaited = self._hearer.said(frame)
-        except MalformedFrame:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the agent must not go along
+            if not isinstance(error, MalformedFrame):
+                _LOG.exception("What a kernel said could not be heard")
             # Nothing that it says can be trusted any more.
-            self._frames = Frames()
-            self._awaited = self._hearer.babbled()
-        except Exception:  # noqa: BLE001 - whatever it is, one kernel must not take the agent along
-            _LOG.exception("What a kernel said could not be heard")
             self._frames = Frames()
             self._awaited = self._hearer.babbled()
         if self._awaited is not None:
@@ -158,7 +151,11 @@ def _available(fd: int, limit: int = _READ_BYTES) -> bytes | None:
         return None
 
 
-def _pipe_bytes(fd: int) -> int:
+def _what_is_in(pipe: int) -> Iterator[bytes]:
+    """What is in a pipe by now, in pieces, and nothing of what is written meanwhile."""
     count = bytearray(4)
-    fcntl.ioctl(fd, termios.FIONREAD, count)
-    return int.from_bytes(count, sys.byteorder)
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    left = int.from_bytes(count, sys.byteorder)
+    while left > 0 and (data := _available(pipe, left)):
+        yield data
+        left -= len(data)

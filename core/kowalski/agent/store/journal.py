@@ -157,10 +157,7 @@ class Journal:
         """
         if self._redo.held:
             self._transact(partial(_execute, statements=self._redo.held))
-            try:
-                self._redo.clear()
-            except OSError as error:
-                raise self._unusable(error) from error
+            self._forget_notes()
 
     def _foreseen(self, operation: Operation[T]) -> T:
         """What a reader would find, were there room on the disk: seen, and not written."""
@@ -197,6 +194,9 @@ class Journal:
                 if self._disk_is_full(error.__cause__):
                     raise
                 _LOG.warning("The journal cannot take in %r: %s", statement, error)
+        self._forget_notes()
+
+    def _forget_notes(self) -> None:
         try:
             self._redo.clear()
         except OSError as error:
