@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 
-from kowalski.inference.completions.connecting import _first_of, connected_socket
+from kowalski.inference.completions.connecting import connected_socket, first_of
 from kowalski.inference.completions.http_client import open_client
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def test_the_next_address_is_tried_when_one_refuses_or_says_nothing(listen
             one.connect_ex(silent)
         addresses = [("127.0.0.1", 1), silent, ("127.0.0.1", listening)]
         with anyio.fail_after(10):
-            made = await _first_of([(socket.AF_INET, address) for address in addresses])
+            made = await first_of([(socket.AF_INET, address) for address in addresses])
         assert made.getpeername() == ("127.0.0.1", listening)
         for one in (made, *waiting):
             one.close()
@@ -83,7 +83,7 @@ async def test_the_next_address_is_tried_when_one_refuses_or_says_nothing(listen
 async def test_that_no_address_takes_connections_is_told_in_the_systems_words() -> None:
     refusing = [(socket.AF_INET, ("127.0.0.1", 1)), (socket.AF_INET, ("127.0.0.2", 1))]
     with pytest.raises(ConnectionRefusedError, match=r"^\[Errno \d+\] Connection refused$"):
-        await _first_of(refusing)
+        await first_of(refusing)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".foo", "x" * 70])

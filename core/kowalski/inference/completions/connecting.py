@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NEXT_AFTER_S: Final = 0.25
-_Address = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
+Address: TypeAlias = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
 
 
 async def connected_socket(host: str, port: int) -> socket.socket:
@@ -28,10 +28,10 @@ async def connected_socket(host: str, port: int) -> socket.socket:
     addresses = await _addresses(host, port)
     if len(addresses) == 1:
         return await _connected(*addresses[0])
-    return await _first_of(addresses)
+    return await first_of(addresses)
 
 
-async def _addresses(host: str, port: int) -> list[_Address]:
+async def _addresses(host: str, port: int) -> list[Address]:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
@@ -63,11 +63,16 @@ async def _connected(
     return made
 
 
-async def _first_of(addresses: Sequence[_Address]) -> socket.socket:
+async def first_of(addresses: Sequence[Address]) -> socket.socket:
+    """A socket that is connected to one of these addresses; it is the caller's.
+
+    Raises:
+        OSError: none of them takes connections; the first one's reason.
+    """
     won: list[socket.socket] = []
     refusals: list[OSError] = []
 
-    async def attempt(address: _Address, refused: anyio.Event) -> None:
+    async def attempt(address: Address, refused: anyio.Event) -> None:
         try:
             made = await _connected(*address)
         except OSError as error:
